@@ -1,1 +1,29 @@
-//! Stub.
+//! Hosts any event-sourced [`Entity`] as a supervised actor; knows no order, no SQL, no HTTP.
+//!
+//! ```text
+//!  Entities<E>   send, get, wait            the only way in: admits or sheds, finds the host
+//!      |
+//!  host          one ractor actor per live entity: decide, evolve, submit; answer after the commit
+//!      |
+//!  committer     one per context: many decisions, one transaction, one fsync
+//!      |
+//!  journal       the port to storage: Postgres, SQLite, memory
+//!      |
+//!  feed          committed events, per shard, gap-free
+//!      |-- subscriber   policies: events to commands for other entities, from a checkpoint
+//!      '-- whoever follows live
+//!  timers        what entities asked to be told later
+//! ```
+
+pub mod entity;
+pub mod envelope;
+pub mod error;
+pub mod journal;
+pub mod policy;
+
+pub use entity::{
+    Claim, ClaimScope, Context, Entity, Event, Index, Rejection, RejectionKind, Timer, Versioned,
+};
+pub use envelope::{EntityKey, Meta, NewEvent, Recorded, RequestKey, Shard, Unreadable};
+pub use error::{Bound, Error};
+pub use policy::{Outgoing, Policy};
