@@ -1,1 +1,17 @@
 //! The domain of Quenty: companies, customers, catalogue, stock, orders and shipments; pure.
+//!
+//! ```text
+//!  values    what things are made of: money, weight, address …; a constructor is the only way in
+//!  ids       what things are called: `ord_…`, `shp_…`
+//!     |
+//!  entities  one folder each, always in the same order: state diagram, command, event, state, decide
+//! ```
+//!
+//! Nothing here knows the time, draws a random number, or reads or writes anything: what a
+//! decision needs comes with its command and its context.
+
+pub mod ids;
+pub mod values;
+
+#[cfg(test)]
+pub mod testing;

@@ -1,0 +1,80 @@
+//! Currencies.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Invalid;
+
+/// A currency's code of ISO 4217, in upper case. Codes without a minor unit (metals, units of
+/// account) are no currencies to be paid in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, example = "BRL", pattern = "^[A-Z]{3}$")]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// Looks a code up.
+    ///
+    /// # Errors
+    /// When ISO 4217 does not list it with a minor unit.
+    pub fn new(code: &str) -> Result<Self, Invalid> {
+        iso_currency::Currency::from_code(code)
+            .filter(|currency| currency.exponent().is_some())
+            .map(Self)
+            .ok_or_else(|| {
+                Invalid::new(
+                    "unknown-currency",
+                    "a currency is a three-letter code of ISO 4217 in upper case, as in BRL",
+                )
+            })
+    }
+
+    /// The three letters.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.0.code()
+    }
+
+    /// How many decimals the minor unit has: 2 for most, 0 for JPY, 3 for BHD.
+    #[must_use]
+    pub fn decimals(self) -> u32 {
+        self.0.exponent().unwrap_or(0).into()
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Currency {
+    type Err = Invalid;
+
+    fn from_str(code: &str) -> Result<Self, Invalid> {
+        Self::new(code)
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = Invalid;
+
+    fn try_from(code: String) -> Result<Self, Invalid> {
+        Self::new(&code)
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.as_str().to_owned()
+    }
+}

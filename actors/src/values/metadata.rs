@@ -1,0 +1,59 @@
+//! What clients keep with a resource for their own use.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Invalid;
+use super::text::refuse_controls;
+
+/// Up to 20 pairs of texts that mean something to the client only: keys of 1 to 40 characters,
+/// values of up to 500.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "BTreeMap<String, String>")]
+#[schema(value_type = BTreeMap<String, String>)]
+pub struct Metadata(BTreeMap<String, String>);
+
+impl Metadata {
+    /// Checks the pairs.
+    ///
+    /// # Errors
+    /// When there are too many, or one is too long or has control characters.
+    pub fn new(pairs: BTreeMap<String, String>) -> Result<Self, Invalid> {
+        if pairs.len() > 20 {
+            return Err(Invalid::new(
+                "too-much-metadata",
+                "metadata has at most 20 pairs",
+            ));
+        }
+        for (key, value) in &pairs {
+            if key.is_empty() || key.chars().nth(40).is_some() || value.chars().nth(500).is_some() {
+                return Err(Invalid::new(
+                    "invalid-metadata",
+                    "keys of metadata have 1 to 40 characters, values at most 500",
+                ));
+            }
+            refuse_controls(key)?;
+            refuse_controls(value)?;
+        }
+        Ok(Self(pairs))
+    }
+}
+
+impl Deref for Metadata {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl TryFrom<BTreeMap<String, String>> for Metadata {
+    type Error = Invalid;
+
+    fn try_from(pairs: BTreeMap<String, String>) -> Result<Self, Invalid> {
+        Self::new(pairs)
+    }
+}

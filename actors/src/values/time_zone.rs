@@ -1,0 +1,68 @@
+//! Time zones.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Invalid;
+
+/// A time zone's name in the IANA data base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, example = "America/Sao_Paulo")]
+pub struct TimeZone(Tz);
+
+impl TimeZone {
+    /// Coordinated Universal Time.
+    pub const UTC: Self = Self(Tz::UTC);
+
+    /// Looks a name up.
+    ///
+    /// # Errors
+    /// When the data base does not have it.
+    pub fn new(name: &str) -> Result<Self, Invalid> {
+        name.parse().map(Self).map_err(|_| {
+            Invalid::new(
+                "unknown-time-zone",
+                "a time zone is a name of the IANA data base, as in America/Sao_Paulo",
+            )
+        })
+    }
+
+    /// The zone's rules.
+    #[must_use]
+    pub const fn rules(self) -> Tz {
+        self.0
+    }
+}
+
+impl fmt::Display for TimeZone {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0.name())
+    }
+}
+
+impl FromStr for TimeZone {
+    type Err = Invalid;
+
+    fn from_str(name: &str) -> Result<Self, Invalid> {
+        Self::new(name)
+    }
+}
+
+impl TryFrom<String> for TimeZone {
+    type Error = Invalid;
+
+    fn try_from(name: String) -> Result<Self, Invalid> {
+        Self::new(&name)
+    }
+}
+
+impl From<TimeZone> for String {
+    fn from(zone: TimeZone) -> Self {
+        zone.0.name().to_owned()
+    }
+}
