@@ -15,15 +15,33 @@
 //!  timers        what entities asked to be told later
 //! ```
 
+mod admission;
+mod committer;
+pub mod config;
+mod decision;
+mod engine;
 pub mod entity;
 pub mod envelope;
 pub mod error;
+pub mod feed;
+mod host;
 pub mod journal;
+mod kind;
+mod loader;
+mod node;
 pub mod policy;
+mod router;
+mod shard;
+mod subscriber;
+mod timers;
+mod upkeep;
 
+pub use config::Config;
+pub use engine::{Builder, Engine};
 pub use entity::{
     Claim, ClaimScope, Context, Entity, Event, Index, Rejection, RejectionKind, Timer, Versioned,
 };
 pub use envelope::{EntityKey, Meta, NewEvent, Recorded, RequestKey, Shard, Unreadable};
 pub use error::{Bound, Error};
 pub use policy::{Outgoing, Policy};
+pub use router::{Entities, Reply};

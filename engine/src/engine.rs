@@ -1,0 +1,368 @@
+//! Puts the parts together: journals, entities and policies in, a running engine out.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::time::{Duration, Instant};
+
+use ractor::{Actor, ActorRef};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::admission::{Admission, Gate};
+use crate::committer::{Committer, Leases, Note};
+use crate::config::Config;
+use crate::entity::Entity;
+use crate::envelope::Shard;
+use crate::error::Error;
+use crate::feed::{Feed, Positions, Reader};
+use crate::journal::{Journal, NewAnswer, Parked, RequestRow, TenantPage};
+use crate::kind::{AnyKind, ContextParts, Kind, NodeParts};
+use crate::loader::Loader;
+use crate::node::{self, Node, Supervisors};
+use crate::policy::Policy;
+use crate::router::Entities;
+use crate::subscriber::{POLICIES, Subscriber};
+use crate::{timers, upkeep};
+
+type Register = Box<dyn FnOnce(&mut Registry, &Arc<NodeParts>) -> Result<(), Error> + Send>;
+
+/// Collects what an engine runs.
+pub struct Builder {
+    config: Config,
+    journals: Vec<(&'static str, Arc<dyn Journal>)>,
+    entities: Vec<Register>,
+    policies: Vec<Policy>,
+}
+
+/// What runs, by context and by kind.
+#[derive(Default)]
+struct Registry {
+    contexts: HashMap<&'static str, Arc<ContextParts>>,
+    kinds: HashMap<&'static str, Arc<dyn AnyKind>>,
+    entities: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+}
+
+/// A running engine.
+pub struct Engine {
+    contexts: HashMap<&'static str, Arc<ContextParts>>,
+    entities: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    subscribers: HashMap<&'static str, Arc<Subscriber>>,
+    node: Arc<NodeParts>,
+    root: ActorRef<node::Message>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Builder {
+    /// Adds a context with its journal.
+    #[must_use]
+    pub fn context(mut self, name: &'static str, journal: Arc<dyn Journal>) -> Self {
+        self.journals.push((name, journal));
+        self
+    }
+
+    /// Adds a kind of entity; its context has to be there as well.
+    #[must_use]
+    pub fn entity<E: Entity>(mut self) -> Self {
+        self.entities.push(Box::new(|registry, node| {
+            let context = registry
+                .contexts
+                .get(E::CONTEXT)
+                .ok_or_else(|| unknown(E::CONTEXT))?;
+            let kind = Kind::<E>::new(Arc::clone(context), Arc::clone(node));
+            registry.kinds.insert(E::KIND, Arc::new(Arc::clone(&kind)));
+            registry
+                .entities
+                .insert(TypeId::of::<E>(), Box::new(Entities::<E>::new(kind)));
+            Ok(())
+        }));
+        self
+    }
+
+    /// Adds policies.
+    #[must_use]
+    pub fn policies(mut self, policies: &[Policy]) -> Self {
+        self.policies.extend_from_slice(policies);
+        self
+    }
+
+    /// Takes the shards over and starts.
+    ///
+    /// # Errors
+    /// When a journal cannot be reached, or a kind's context is missing.
+    pub async fn start(self) -> Result<Engine, Error> {
+        let node = Arc::new(NodeParts {
+            admission: Admission::new(&self.config),
+            config: self.config,
+            residents: AtomicUsize::new(0),
+            generations: AtomicU64::new(0),
+            started: Instant::now(),
+        });
+        let id = Uuid::now_v7();
+        let (mut registry, mut tasks) = (Registry::default(), Vec::new());
+        for (name, journal) in self.journals {
+            let context = start_context(name, journal, id, &node.config).await?;
+            registry.contexts.insert(name, Arc::new(context));
+        }
+        let supervisors = registry
+            .contexts
+            .values()
+            .map(|it| it.supervisors.clone())
+            .collect();
+        let (root, _) = Actor::spawn(None, Node, supervisors)
+            .await
+            .map_err(|error| Error::Unavailable(format!("no supervisor: {error}")))?;
+        for register in self.entities {
+            register(&mut registry, &node)?;
+        }
+        let Registry {
+            contexts,
+            kinds,
+            entities,
+        } = registry;
+        let kinds = Arc::new(kinds);
+        tasks.push(tokio::spawn(upkeep::sweep(
+            Arc::clone(&node),
+            Arc::clone(&kinds),
+        )));
+        let mut subscribers = HashMap::new();
+        for context in contexts.values() {
+            let subscriber = Arc::new(Subscriber {
+                context: context.name,
+                policies: of_context(&self.policies, context.name),
+                kinds: Arc::clone(&kinds),
+                committer: context.committer.clone(),
+                config: node.config.clone(),
+            });
+            tasks.extend(start_background(context, &node, &kinds, &subscriber).await?);
+            subscribers.insert(context.name, subscriber);
+        }
+        Ok(Engine {
+            contexts,
+            entities,
+            subscribers,
+            node,
+            root,
+            tasks,
+        })
+    }
+}
+
+fn of_context(policies: &[Policy], context: &str) -> Vec<Policy> {
+    policies
+        .iter()
+        .filter(|policy| policy.context == context)
+        .copied()
+        .collect()
+}
+
+fn unknown(what: &str) -> Error {
+    Error::UnknownKind(what.to_owned())
+}
+
+async fn start_context(
+    name: &'static str,
+    journal: Arc<dyn Journal>,
+    node: Uuid,
+    config: &Config,
+) -> Result<ContextParts, Error> {
+    let shards = journal.shards();
+    let all: Vec<Shard> = (0..shards).map(Shard).collect();
+    let leases = Arc::new(Leases::new(shards));
+    leases.set(&journal.take_over(node, &all).await?);
+    let feed = Arc::new(Feed::new(Arc::clone(&journal), config.feed_batches));
+    let committer = Committer::start(
+        name,
+        node,
+        Arc::clone(&journal),
+        leases,
+        Arc::clone(&feed),
+        config,
+    );
+    Ok(ContextParts {
+        name,
+        committer,
+        loader: Loader::start(Arc::clone(&journal)),
+        feed,
+        gates: Gate::for_shards(config, shards),
+        supervisors: Supervisors::new(shards),
+        journal,
+    })
+}
+
+/// Starts what a context does by itself: policies, timers, upkeep.
+async fn start_background(
+    context: &Arc<ContextParts>,
+    node: &Arc<NodeParts>,
+    kinds: &Arc<HashMap<&'static str, Arc<dyn AnyKind>>>,
+    subscriber: &Arc<Subscriber>,
+) -> Result<Vec<JoinHandle<()>>, Error> {
+    let journal = &context.journal;
+    let every = Duration::from_millis(node.config.timer_ms.max(1));
+    let mut tasks = vec![
+        tokio::spawn(timers::run(Arc::clone(journal), Arc::clone(kinds), every)),
+        tokio::spawn(upkeep::prune(Arc::clone(node), Arc::clone(journal))),
+    ];
+    if !subscriber.policies.is_empty() {
+        let from: Positions = journal.checkpoints(POLICIES).await?.into_iter().collect();
+        let reader = context.feed.follow(Some(from.clone())).await?;
+        tasks.push(tokio::spawn(Arc::clone(subscriber).run(reader, from)));
+    }
+    Ok(tasks)
+}
+
+impl Engine {
+    /// Begins an engine.
+    #[must_use]
+    pub fn builder(config: Config) -> Builder {
+        Builder {
+            config,
+            journals: Vec::new(),
+            entities: Vec::new(),
+            policies: Vec::new(),
+        }
+    }
+
+    /// The entities of a kind.
+    ///
+    /// # Errors
+    /// When the engine was built without that kind.
+    pub fn entities<E: Entity>(&self) -> Result<Entities<E>, Error> {
+        self.entities
+            .get(&TypeId::of::<E>())
+            .and_then(|entities| entities.downcast_ref::<Entities<E>>())
+            .cloned()
+            .ok_or_else(|| unknown(E::KIND))
+    }
+
+    /// The names of the contexts.
+    pub fn contexts(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.contexts.keys().copied()
+    }
+
+    /// Keeps an answer under its request key, so that it can be replayed byte for byte.
+    ///
+    /// # Errors
+    /// When it could not be made durable.
+    pub async fn answer(&self, context: &str, answer: NewAnswer) -> Result<(), Error> {
+        self.context(context)?
+            .committer
+            .note(Note::Answer(answer))
+            .await
+    }
+
+    /// What is known of a request.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn request(
+        &self,
+        context: &str,
+        scope: &str,
+        key: &str,
+    ) -> Result<Option<RequestRow>, Error> {
+        Ok(self.context(context)?.journal.request(scope, key).await?)
+    }
+
+    /// Follows a context's committed events from the given positions, or from now on.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn follow(&self, context: &str, from: Option<Positions>) -> Result<Reader, Error> {
+        self.context(context)?.feed.follow(from).await
+    }
+
+    /// The last position of every shard of a context that has events.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn heads(&self, context: &str) -> Result<Positions, Error> {
+        Ok(self
+            .context(context)?
+            .journal
+            .heads()
+            .await?
+            .into_iter()
+            .collect())
+    }
+
+    /// Events of one company in a context after the given positions, in all shards; see
+    /// [`Journal::tenant_feed`].
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn tenant_feed(
+        &self,
+        context: &str,
+        tenant: Uuid,
+        after: &Positions,
+        span: u32,
+        limit: u32,
+    ) -> Result<TenantPage, Error> {
+        let journal = &self.context(context)?.journal;
+        let after: Vec<_> = (0..journal.shards())
+            .map(|shard| (Shard(shard), after.get(&Shard(shard)).copied().unwrap_or(0)))
+            .collect();
+        Ok(journal.tenant_feed(tenant, &after, span, limit).await?)
+    }
+
+    /// Events of a context that policies could not handle, oldest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn parked(&self, context: &str, limit: u32) -> Result<Vec<Parked>, Error> {
+        Ok(self.context(context)?.journal.parked(limit).await?)
+    }
+
+    /// Handles a parked event again; it stays parked if that fails again.
+    ///
+    /// # Errors
+    /// When the outcome could not be stored.
+    pub async fn retry_parked(&self, context: &str, parked: &Parked) -> Result<(), Error> {
+        let subscriber = self
+            .subscribers
+            .get(context)
+            .ok_or_else(|| unknown(context))?;
+        subscriber.retry(parked).await
+    }
+
+    /// Whether every journal answers.
+    ///
+    /// # Errors
+    /// When one does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        for context in self.contexts.values() {
+            context.journal.ping().await?;
+        }
+        Ok(())
+    }
+
+    /// Commands under way on this node.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.node.admission.under_way()
+    }
+
+    /// Ends in good order: what was admitted gets its answer, within the time given; then policies
+    /// and timers end (they go on where they were after the next start), then the hosts.
+    pub async fn stop(self, within: Duration) {
+        let deadline = Instant::now() + within;
+        while self.under_way() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for task in &self.tasks {
+            task.abort();
+        }
+        for context in self.contexts.values() {
+            let rest = deadline.saturating_duration_since(Instant::now());
+            let _ = tokio::time::timeout(rest, context.committer.barrier()).await;
+        }
+        self.root.stop_children(None);
+        self.root.stop(None);
+    }
+
+    fn context(&self, name: &str) -> Result<&Arc<ContextParts>, Error> {
+        self.contexts.get(name).ok_or_else(|| unknown(name))
+    }
+}

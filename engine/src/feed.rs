@@ -1,0 +1,142 @@
+//! The feed: committed events from any position, then live, without gap or repeat per shard.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use crate::envelope::{Recorded, Shard};
+use crate::error::Error;
+use crate::journal::Journal;
+
+/// Events read from the journal at a time.
+const PAGE: u32 = 500;
+
+/// Positions in the feeds of shards; a shard that is not in it is at its beginning.
+pub type Positions = BTreeMap<Shard, u64>;
+
+/// Where committed batches are announced to whoever follows.
+pub(crate) struct Feed {
+    tail: broadcast::Sender<Arc<Vec<Arc<Recorded>>>>,
+    journal: Arc<dyn Journal>,
+}
+
+impl Feed {
+    pub(crate) fn new(journal: Arc<dyn Journal>, batches: usize) -> Self {
+        Self {
+            tail: broadcast::Sender::new(batches.max(1)),
+            journal,
+        }
+    }
+
+    /// Announces events that are durable, in the order of their shards' positions.
+    pub(crate) fn publish(&self, events: Vec<Arc<Recorded>>) {
+        if !events.is_empty() {
+            // Nobody following is no failure: events are read from the journal later.
+            let _ = self.tail.send(Arc::new(events));
+        }
+    }
+
+    /// Follows from the given positions; from now on if there are none.
+    pub(crate) async fn follow(&self, from: Option<Positions>) -> Result<Reader, Error> {
+        // Subscribed before the heads are read, so that nothing falls in between.
+        let tail = self.tail.subscribe();
+        let heads: Positions = self.journal.heads().await?.into_iter().collect();
+        let mut reader = Reader {
+            journal: Arc::clone(&self.journal),
+            tail,
+            positions: from.unwrap_or_else(|| heads.clone()),
+            behind: VecDeque::new(),
+        };
+        reader.mark_behind(&heads);
+        Ok(reader)
+    }
+}
+
+/// Reads a context's events: those of one shard in order, each once.
+pub struct Reader {
+    journal: Arc<dyn Journal>,
+    tail: broadcast::Receiver<Arc<Vec<Arc<Recorded>>>>,
+    positions: Positions,
+    /// Shards of which the journal has more than was read.
+    behind: VecDeque<Shard>,
+}
+
+impl Reader {
+    /// The next events; waits until there are some. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// When the journal cannot be read; the next call goes on from the same place.
+    pub async fn next(&mut self) -> Result<Vec<Arc<Recorded>>, Error> {
+        loop {
+            let events = match self.behind.front().copied() {
+                Some(shard) => self.read_journal(shard).await?,
+                None => self.read_tail().await?,
+            };
+            if !events.is_empty() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// How far each shard has been read.
+    #[must_use]
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    async fn read_journal(&mut self, shard: Shard) -> Result<Vec<Arc<Recorded>>, Error> {
+        let position = self.position(shard);
+        let events = self.journal.feed(shard, position, PAGE).await?;
+        if events.len() < PAGE as usize {
+            self.behind.pop_front();
+        }
+        if let Some(last) = events.last() {
+            self.positions.insert(shard, last.seq);
+        }
+        Ok(events.into_iter().map(Arc::new).collect())
+    }
+
+    async fn read_tail(&mut self) -> Result<Vec<Arc<Recorded>>, Error> {
+        match self.tail.recv().await {
+            Ok(batch) => Ok(batch
+                .iter()
+                .filter(|event| self.advance(event))
+                .cloned()
+                .collect()),
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                let heads = self.journal.heads().await?.into_iter().collect();
+                self.mark_behind(&heads);
+                Ok(Vec::new())
+            }
+            // The engine is stopping: nothing will ever come.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+
+    /// Whether the event is the next of its shard; if something is missing before it, the shard is
+    /// marked to be read from the journal.
+    fn advance(&mut self, event: &Recorded) -> bool {
+        let position = self.position(event.shard);
+        if event.seq == position + 1 {
+            self.positions.insert(event.shard, event.seq);
+            return true;
+        }
+        if event.seq > position && !self.behind.contains(&event.shard) {
+            self.behind.push_back(event.shard);
+        }
+        false
+    }
+
+    fn mark_behind(&mut self, heads: &Positions) {
+        for (&shard, &head) in heads {
+            if head > self.position(shard) && !self.behind.contains(&shard) {
+                self.behind.push_back(shard);
+            }
+        }
+    }
+
+    fn position(&self, shard: Shard) -> u64 {
+        self.positions.get(&shard).copied().unwrap_or(0)
+    }
+}

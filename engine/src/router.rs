@@ -1,0 +1,248 @@
+//! The only way in: admits or sheds, finds the entity's host, and waits for its answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::admission::{Gate, Knock, Permit, overloaded};
+use crate::entity::{Entity, Versioned};
+use crate::envelope::{Meta, Recorded};
+use crate::error::{Bound, Error};
+use crate::host::{Call, Message, Order};
+use crate::journal::{ClaimHolder, Document, Query, RequestRow};
+use crate::kind::{Kind, key};
+use crate::loader;
+
+/// How long after its deadline a caller still waits: a command decided just in time should be told
+/// its outcome rather than a doubt.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// An entity's answer to a command; everything that it rests on is durable.
+#[derive(Debug)]
+pub enum Reply<E: Entity> {
+    /// It was done, or there was nothing to do: the state after it.
+    Done(Arc<Versioned<E>>),
+    /// The domain said no; nothing changed.
+    Refused(E::Rejection),
+    /// The request key was used before: what is known of that request. Nothing changed now.
+    Seen(RequestRow),
+}
+
+/// All entities of one kind.
+pub struct Entities<E: Entity> {
+    kind: Arc<Kind<E>>,
+}
+
+impl<E: Entity> Clone for Entities<E> {
+    fn clone(&self) -> Self {
+        Self {
+            kind: Arc::clone(&self.kind),
+        }
+    }
+}
+
+impl<E: Entity> Entities<E> {
+    pub(crate) fn new(kind: Arc<Kind<E>>) -> Self {
+        Self { kind }
+    }
+
+    /// Sends a command and waits until its outcome is durable.
+    ///
+    /// # Errors
+    /// When there is no outcome; whether it may have had an effect nevertheless is told by the kind
+    /// of error.
+    pub async fn send(
+        &self,
+        id: E::Id,
+        command: E::Command,
+        meta: Meta,
+    ) -> Result<Reply<E>, Error> {
+        let id = id.into();
+        let shard = self.kind.context.shard(id);
+        let gate = Gate::of(&self.kind.context.gates, shard)
+            .ok_or_else(|| Error::Unavailable(format!("shard {} is not here", shard.0)))?;
+        let permit = self.kind.node.admission.admit(meta.tenant, gate)?;
+        deliver(&self.kind, id, Order::Command(command), meta, permit).await
+    }
+
+    /// The last durable state of an entity; `None` if it does not exist or is another company's.
+    ///
+    /// # Errors
+    /// When it cannot be loaded in time.
+    pub async fn get(
+        &self,
+        tenant: Uuid,
+        id: E::Id,
+        deadline: Instant,
+    ) -> Result<Option<Arc<Versioned<E>>>, Error> {
+        self.wait(tenant, id, deadline, |_| true).await
+    }
+
+    /// Waits until the durable state satisfies `until`, and returns the latest one when it does or
+    /// when the deadline passes; `None` if the entity does not exist or is another company's.
+    ///
+    /// # Errors
+    /// When it cannot be loaded in time.
+    pub async fn wait(
+        &self,
+        tenant: Uuid,
+        id: E::Id,
+        deadline: Instant,
+        until: impl Fn(&Versioned<E>) -> bool,
+    ) -> Result<Option<Arc<Versioned<E>>>, Error> {
+        let id = id.into();
+        let is_visible = |entity: &Versioned<E>| entity.version > 0 && entity.tenant == tenant;
+        loop {
+            let handle = self.kind.resolve(id).await?;
+            let entity = handle
+                .wait(deadline, |it| !is_visible(it) || until(it))
+                .await;
+            match entity {
+                Some(entity) if is_visible(&entity) => return Ok(Some(entity)),
+                Some(_) => return Ok(None),
+                None if Instant::now() >= deadline => {
+                    return Err(Error::Unavailable("it could not be loaded in time".into()));
+                }
+                // The host left or failed meanwhile: ask the next one, in bounded haste.
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    }
+
+    /// The entity that holds a claim.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn find(&self, holder: ClaimHolder, claim: &str) -> Result<Option<E::Id>, Error> {
+        let id = self
+            .kind
+            .context
+            .journal
+            .claimant(E::KIND, holder, claim)
+            .await?;
+        Ok(id.map(E::Id::from))
+    }
+
+    /// A page of entities as stored: consistent with the caller's own finished commands.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {
+        Ok(self.kind.context.journal.list(query).await?)
+    }
+
+    /// The entity's events after a version, at most `limit`; none if it is another company's.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn history(
+        &self,
+        tenant: Uuid,
+        id: E::Id,
+        after_version: u64,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, Error> {
+        let journal = &self.kind.context.journal;
+        let mut events = journal
+            .history(key::<E>(id.into()), after_version, limit)
+            .await?;
+        events.retain(|event| event.tenant == tenant);
+        Ok(events)
+    }
+
+    /// The entity as it was at a version: `None` if it never had that version or is another
+    /// company's.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn at_version(
+        &self,
+        tenant: Uuid,
+        id: E::Id,
+        version: u64,
+    ) -> Result<Option<Versioned<E>>, Error> {
+        let entity = self
+            .replayed(id, |at_version, _| at_version <= version)
+            .await?;
+        Ok(Some(entity).filter(|it| it.version == version && version > 0 && it.tenant == tenant))
+    }
+
+    /// The entity as it was at a moment: `None` if it did not exist then or is another company's.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn at_time(
+        &self,
+        tenant: Uuid,
+        id: E::Id,
+        moment: DateTime<Utc>,
+    ) -> Result<Option<Versioned<E>>, Error> {
+        let entity = self.replayed(id, |_, at| at <= moment).await?;
+        Ok(Some(entity).filter(|it| it.version > 0 && it.tenant == tenant))
+    }
+
+    async fn replayed(
+        &self,
+        id: E::Id,
+        wanted: impl Fn(u64, DateTime<Utc>) -> bool + Send,
+    ) -> Result<Versioned<E>, Error> {
+        let journal = self.kind.context.journal.as_ref();
+        loader::replay(journal, loader::absent::<E>(id.into()), wanted).await
+    }
+}
+
+/// Sends an order of the engine's own. It passes the bounds that clients share: it finishes what
+/// was admitted before, and its senders have bounds of their own.
+pub(crate) async fn internal<E: Entity>(
+    kind: &Arc<Kind<E>>,
+    id: Uuid,
+    order: Order<E>,
+    meta: Meta,
+) -> Result<Reply<E>, Error> {
+    deliver(kind, id, order, meta, Permit::default()).await
+}
+
+async fn deliver<E: Entity>(
+    kind: &Arc<Kind<E>>,
+    id: Uuid,
+    order: Order<E>,
+    meta: Meta,
+    permit: Permit,
+) -> Result<Reply<E>, Error> {
+    let deadline = meta.deadline;
+    let (handle, inside) = loop {
+        let handle = kind.resolve(id).await?;
+        match handle.door.enter(kind.node.config.entity_pending_max) {
+            Knock::Entered(inside) => break (handle, inside),
+            Knock::Full => return Err(overloaded(Bound::Entity)),
+            Knock::Closed if Instant::now() > deadline => return Err(Error::Late),
+            Knock::Closed => {}
+        }
+    };
+    let (reply, answer) = oneshot::channel();
+    let waiting = tracing::info_span!("mailbox", kind = E::KIND, %id);
+    let call = Call {
+        order,
+        meta,
+        reply,
+        places: (permit, inside),
+        waiting,
+    };
+    let is_sent = handle
+        .actor
+        .get()
+        .is_some_and(|actor| actor.send_message(Message::Call(Box::new(call))).is_ok());
+    if !is_sent {
+        // The host died before its supervisor took it out of the directory.
+        kind.bury(&handle);
+        return Err(Error::Unavailable("the entity is being restarted".into()));
+    }
+    match tokio::time::timeout_at((deadline + GRACE).into(), answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(Error::InDoubt("its host failed".into())),
+        Err(_) => Err(Error::Timeout),
+    }
+}

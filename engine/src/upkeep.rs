@@ -1,0 +1,48 @@
+//! Background upkeep: idle entities leave the memory, old request keys leave the journal.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+
+use crate::journal::Journal;
+use crate::kind::{AnyKind, NodeParts};
+
+/// How often old request keys are looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+
+/// Lets idle entities leave the memory.
+pub(crate) async fn sweep(
+    node: Arc<NodeParts>,
+    kinds: Arc<HashMap<&'static str, Arc<dyn AnyKind>>>,
+) {
+    let idle = node.config.idle();
+    let every = (idle / 4).clamp(Duration::from_millis(250), Duration::from_secs(30));
+    loop {
+        tokio::time::sleep(every).await;
+        let left: usize = kinds.values().map(|kind| kind.sweep(idle)).sum();
+        node.admission.forget_idle();
+        if left > 0 {
+            tracing::debug!(left, "idle entities left the memory");
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a gauge; residents are bounded")]
+        metrics::gauge!("quenty_residents").set(node.residents.load(Ordering::Relaxed) as f64);
+    }
+}
+
+/// Forgets request keys that are older than they need to be.
+pub(crate) async fn prune(node: Arc<NodeParts>, journal: Arc<dyn Journal>) {
+    let clients = TimeDelta::hours(i64::from(node.config.client_requests_h.max(24)));
+    let policies = TimeDelta::days(i64::from(node.config.policy_requests_d));
+    loop {
+        let now = Utc::now();
+        match journal.prune_requests(now - clients, now - policies).await {
+            Ok(gone) if gone > 0 => tracing::info!(gone, "old request keys were forgotten"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "cannot forget old request keys"),
+        }
+        tokio::time::sleep(PRUNE_EVERY).await;
+    }
+}
