@@ -13,5 +13,9 @@
 pub mod ids;
 pub mod values;
 
+pub mod claims;
+
+pub mod location;
+
 #[cfg(test)]
 pub mod testing;

@@ -13,3 +13,10 @@ pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
+
+/// Sets a field to what a patch says of it, if anything.
+pub fn set<T: Clone>(field: &mut T, change: &Option<T>) {
+    if let Some(value) = change {
+        field.clone_from(value);
+    }
+}

@@ -1,0 +1,71 @@
+//! Every version of every event ever written stays readable.
+//!
+//! `tests/golden/<kind>/<event>.v<schema>.json` holds one event as it was written. Files are only
+//! ever added: an event that changes gets a new schema, a new file, and an upcast from the old one.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use actors::location::Location;
+use engine::{Entity, Event};
+use serde_json::Value;
+use strum::VariantNames;
+
+#[test]
+fn events_of_locations_stay_readable() {
+    check::<Location>();
+}
+
+/// Reads every golden file of a kind, and sees that every present event has one.
+fn check<E: Entity>()
+where
+    E::Event: VariantNames,
+{
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(E::KIND);
+    let mut missing: BTreeSet<&str> = E::Event::VARIANTS.iter().copied().collect();
+    for entry in fs::read_dir(&folder).unwrap_or_else(|_| panic!("{} is missing", folder.display()))
+    {
+        let path = entry.unwrap().path();
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        let (name, schema) = file
+            .strip_suffix(".json")
+            .and_then(|stem| stem.split_once(".v"))
+            .unwrap_or_else(|| panic!("{file} should be <event>.v<schema>.json"));
+        let schema: u16 = schema.parse().unwrap();
+        assert!(schema <= E::Event::SCHEMA, "{file} is of a schema to come");
+        let golden: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        read::<E>(&file, name, schema, golden);
+        if schema == E::Event::SCHEMA {
+            missing.remove(name);
+        }
+    }
+    assert!(missing.is_empty(), "{} lacks {missing:?}", folder.display());
+}
+
+fn read<E: Entity>(file: &str, name: &str, schema: u16, golden: Value) {
+    let data = if schema < E::Event::SCHEMA {
+        E::Event::upcast(schema, golden.clone())
+    } else {
+        golden.clone()
+    };
+    let event: E::Event = serde_json::from_value(data.clone())
+        .unwrap_or_else(|error| panic!("{file} does not read: {error}"));
+    if schema == E::Event::SCHEMA {
+        assert_eq!(event.name(), name, "{file} is named after its event");
+        assert_eq!(serde_json::to_value(&event).unwrap(), golden, "{file}");
+        assert_eq!(
+            event.is_personal(),
+            golden.get("personal").is_some(),
+            "{file}"
+        );
+    }
+    // Applied to nothing, and after its personal part was erased, it must not panic either.
+    let mut erased = data;
+    erased.as_object_mut().unwrap().remove("personal");
+    let erased: E::Event = serde_json::from_value(erased)
+        .unwrap_or_else(|error| panic!("{file} does not read when erased: {error}"));
+    let _ = E::default().evolve(&event).evolve(&erased);
+}

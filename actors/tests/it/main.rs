@@ -1,0 +1,4 @@
+//! Tests of the domain from outside.
+
+#[cfg(test)]
+mod golden;
