@@ -16,6 +16,7 @@ pub mod values;
 pub mod claims;
 
 pub mod location;
+pub mod stock;
 
 #[cfg(test)]
 pub mod testing;

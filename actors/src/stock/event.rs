@@ -1,0 +1,207 @@
+//! What may happen to a stock item; together the ledger.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
+
+use super::command::Note;
+use crate::ids::{LocationId, MovementId, OrderId, ProductId, ShipmentId};
+
+/// A fact about a stock item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Event {
+    /// The item was first heard of.
+    Opened {
+        /// The product.
+        product: ProductId,
+        /// The location.
+        location: LocationId,
+    },
+    /// Staff entered a receipt, an issue or an adjustment.
+    Moved {
+        /// The movement.
+        movement: MovementId,
+        /// Its remark or reason.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Note>,
+        /// What it did to the balance.
+        ledger: Entry,
+    },
+    /// Goods left for another location.
+    TransferredOut {
+        /// The movement.
+        movement: MovementId,
+        /// The product, for whoever handles the other end.
+        product: ProductId,
+        /// Where they left.
+        from: LocationId,
+        /// Where they go.
+        to: LocationId,
+        /// How much.
+        quantity: i64,
+        /// A remark.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Note>,
+        /// What it did to the balance.
+        ledger: Entry,
+    },
+    /// Goods arrived from another location.
+    TransferredIn {
+        /// The movement.
+        movement: MovementId,
+        /// Where they left.
+        from: LocationId,
+        /// What it did to the balance.
+        ledger: Entry,
+    },
+    /// Goods are kept for an order.
+    Reserved {
+        /// The order.
+        order: OrderId,
+        /// How much.
+        quantity: i64,
+        /// Whether it was allowed to exceed what is available.
+        backorder: bool,
+        /// Until when the order waits for this answer.
+        reserve_by: DateTime<Utc>,
+        /// When it was decided.
+        at: DateTime<Utc>,
+        /// What it did to the balance.
+        ledger: Entry,
+    },
+    /// An order was told that it gets nothing. The answer is final.
+    Refused {
+        /// The order.
+        order: OrderId,
+        /// How much it wanted.
+        quantity: i64,
+        /// How much there was.
+        available: i64,
+        /// Why.
+        reason: RefusalReason,
+        /// Until when the order waits for this answer.
+        reserve_by: DateTime<Utc>,
+        /// When it was decided.
+        at: DateTime<Utc>,
+    },
+    /// An order gave up what it had not sent on its way.
+    Released {
+        /// The order.
+        order: OrderId,
+        /// How much of the whole reservation, issued goods included, it keeps.
+        keep: i64,
+        /// What it did to the balance.
+        ledger: Entry,
+    },
+    /// An order gave up before its `Reserve` arrived, which must now have no effect.
+    Barred {
+        /// The order.
+        order: OrderId,
+        /// Until when the order would have waited.
+        reserve_by: DateTime<Utc>,
+        /// When it was decided.
+        at: DateTime<Utc>,
+    },
+    /// Reserved goods left in a shipment.
+    Sold {
+        /// The order.
+        order: OrderId,
+        /// The shipment.
+        shipment: ShipmentId,
+        /// What it did to the balance.
+        ledger: Entry,
+    },
+    /// Goods of an order came back into stock.
+    Returned {
+        /// The order.
+        order: OrderId,
+        /// The movement.
+        movement: MovementId,
+        /// What it did to the balance.
+        ledger: Entry,
+    },
+    /// The quantity from which down the item counts as low was set.
+    ReorderPointSet {
+        /// The quantity; `None` if the item never counts as low.
+        reorder_point: Option<i64>,
+    },
+}
+
+/// A line of the ledger: what an event did to the balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The kind of movement.
+    pub kind: EntryKind,
+    /// By how much the quantity on hand changed.
+    pub on_hand: i64,
+    /// By how much the reserved quantity changed.
+    pub reserved: i64,
+}
+
+/// The kinds of movements in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum EntryKind {
+    /// Goods arrived from outside.
+    Receipt,
+    /// Goods left without an order.
+    Issue,
+    /// The books were brought in line with a count.
+    Adjustment,
+    /// Goods left for another location.
+    TransferOut,
+    /// Goods arrived from another location.
+    TransferIn,
+    /// Goods are kept for an order.
+    Reservation,
+    /// Goods are no longer kept for an order.
+    Release,
+    /// Goods of an order left in a shipment.
+    Sale,
+    /// Goods of an order came back.
+    Return,
+}
+
+/// Why a reservation was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum RefusalReason {
+    /// Less is available than was wanted.
+    InsufficientStock,
+    /// The request arrived after the moment until which the order waits.
+    TooLate,
+    /// The quantity is beyond what a stock item can hold.
+    OutOfRange,
+}
+
+impl Event {
+    /// The event's line in the ledger, if it changed the balance.
+    #[must_use]
+    pub fn ledger(&self) -> Option<Entry> {
+        match self {
+            Self::Moved { ledger, .. }
+            | Self::TransferredOut { ledger, .. }
+            | Self::TransferredIn { ledger, .. }
+            | Self::Reserved { ledger, .. }
+            | Self::Released { ledger, .. }
+            | Self::Sold { ledger, .. }
+            | Self::Returned { ledger, .. } => Some(*ledger),
+            Self::Opened { .. }
+            | Self::Refused { .. }
+            | Self::Barred { .. }
+            | Self::ReorderPointSet { .. } => None,
+        }
+    }
+}
+
+impl engine::Event for Event {
+    const SCHEMA: u16 = 1;
+
+    fn name(&self) -> &'static str {
+        self.into()
+    }
+}

@@ -1,0 +1,77 @@
+//! Which orders are never to be reserved for again, in bounded room.
+
+use chrono::{DateTime, Utc};
+use imbl::OrdSet;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::OrderId;
+
+/// How many settled orders are remembered; see [`Settled`].
+const SETTLED_MAX: usize = 50_000;
+
+/// The orders that have had their answer and are never to be reserved for again.
+///
+/// A `Reserve` that comes late or twice must not reserve for an order that has ended. Remembering
+/// every order for ever would make the state grow without bound, so each is remembered only up to
+/// the moment until which the order waits for its answer (`reserve_by`, minutes after it was
+/// placed): afterwards the order has ended, and a `Reserve` is refused for being late. No clock is
+/// trusted with that: forgetting a mark raises `forgotten` to its moment, and a `Reserve` with a
+/// moment up to `forgotten` is refused whatever the time. So either the mark is there, or the
+/// `Reserve` is refused, even when clocks jump. Beyond [`SETTLED_MAX`] marks, those that end first
+/// are forgotten early, which can only refuse an order that was very slow to ask.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    marks: OrdSet<(DateTime<Utc>, OrderId)>,
+    forgotten: DateTime<Utc>,
+}
+
+impl Settled {
+    /// Whether the order is known to be settled.
+    #[must_use]
+    pub fn contains(&self, order: OrderId, reserve_by: DateTime<Utc>) -> bool {
+        self.marks.contains(&(reserve_by, order))
+    }
+
+    /// Whether orders with this moment may have been forgotten.
+    #[must_use]
+    pub fn is_forgotten(&self, reserve_by: DateTime<Utc>) -> bool {
+        reserve_by <= self.forgotten
+    }
+
+    /// How many orders are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Whether no order is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    pub(super) fn add(&mut self, order: OrderId, reserve_by: DateTime<Utc>) {
+        if !self.is_forgotten(reserve_by) {
+            self.marks.insert((reserve_by, order));
+        }
+        while self.marks.len() > SETTLED_MAX {
+            self.forget_first();
+        }
+    }
+
+    pub(super) fn forget_before(&mut self, now: DateTime<Utc>) {
+        while self
+            .marks
+            .get_min()
+            .is_some_and(|(moment, _)| *moment < now)
+        {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((moment, _)) = self.marks.remove_min() {
+            self.forgotten = self.forgotten.max(moment);
+        }
+    }
+}
