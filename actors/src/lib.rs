@@ -11,6 +11,7 @@
 //! decision needs comes with its command and its context.
 
 pub mod ids;
+pub mod shipment;
 pub mod values;
 
 pub mod claims;
