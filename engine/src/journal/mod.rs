@@ -4,8 +4,10 @@
 //! subscribers' checkpoints and the leases that say who may write, all in one database, so that one
 //! transaction covers them. Every implementation passes the same suite, [`conformance`].
 
+pub mod checksum;
 pub mod conformance;
 pub mod memory;
+pub mod plan;
 
 use std::sync::Arc;
 
@@ -77,13 +79,13 @@ pub trait Journal: Send + Sync + 'static {
     /// What is known of a request.
     async fn request(&self, scope: &str, key: &str) -> Result<Option<RequestRow>, Error>;
 
-    /// A page of documents.
+    /// A page of documents, without their full states: `state` is `None` in all of them.
     async fn list(&self, query: &Query) -> Result<Vec<Document>, Error>;
 
     /// The checkpoints of a subscriber.
     async fn checkpoints(&self, subscriber: &str) -> Result<Vec<(Shard, u64)>, Error>;
 
-    /// Events that a subscriber could not handle, oldest first.
+    /// Events that subscribers could not handle, the one whose last try is oldest first.
     async fn parked(&self, limit: u32) -> Result<Vec<Parked>, Error>;
 
     /// Forgets request keys older than the two moments, of clients and of policies, in bounded
@@ -112,7 +114,8 @@ pub struct Lease {
 pub struct Batch {
     /// Decisions of entities, in the order in which they were made.
     pub appends: Vec<Append>,
-    /// Answers to clients that are to be replayed. One whose request is unknown is ignored.
+    /// Answers to clients that are to be replayed. One whose request is unknown is ignored, and
+    /// the first answer of a request stays: a replay may already have shown it.
     pub answers: Vec<NewAnswer>,
     /// How far subscribers have come. One of a shard whose lease does not hold is ignored.
     pub checkpoints: Vec<Checkpoint>,
