@@ -1,1 +1,20 @@
-//! Stub.
+//! The front door of Quenty: REST, WebSocket and server-sent events before the engine.
+//!
+//! ```text
+//!  server       connections: how many, how long, how they end
+//!      |
+//!  http/front   every request's id, span, deadline; the finish of its answer
+//!      |
+//!  http/…       one file per resource: a body becomes a command, a state becomes an answer
+//!      |-- auth          who asks
+//!      |-- idempotency   one effect per Idempotency-Key
+//!      '-- problem       refusals and failures, as clients are told
+//! ```
+
+pub mod auth;
+pub mod config;
+pub mod http;
+pub mod idempotency;
+pub mod problem;
+pub mod server;
+pub mod telemetry;

@@ -1,0 +1,5 @@
+//! Who asks, and how that is proved: passwords, access tokens, and the secrets of keys and sessions.
+
+pub mod password;
+pub mod secret;
+pub mod token;

@@ -1,0 +1,251 @@
+//! JSON as strictly as an API for machines should read it: no duplicate keys, no NUL, exact fields.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use axum::http::StatusCode;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::error::Category;
+use serde_path_to_error::{Path, Segment, Track};
+
+use crate::problem::Problem;
+
+/// What our own check says of a text with NUL; Postgres cannot hold one.
+const NUL: &str = "text must not contain NUL";
+
+/// Reads a body.
+///
+/// # Errors
+/// 400 when it is no JSON, or ambiguous; 422 with a pointer when it is not what `T` takes.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    check(body)?;
+    let mut track = Track::new();
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+    T::deserialize(tracked).map_err(|error| refusal(&error, &track.path()))
+}
+
+/// What serde's derived code does not see: keys that come twice in free-form parts, and NUL.
+fn check(body: &[u8]) -> Result<(), Problem> {
+    let mut track = Track::new();
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+    let outcome = Unambiguous
+        .deserialize(tracked)
+        .and_then(|()| deserializer.end());
+    outcome.map_err(|error| match error.classify() {
+        Category::Data if error.to_string().starts_with(NUL) => {
+            Problem::invalid(pointer(&track.path()), "invalid-value", NUL)
+        }
+        _ => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed",
+            format!("the body is not acceptable JSON: {error}"),
+        ),
+    })
+}
+
+fn refusal(error: &serde_json::Error, path: &Path) -> Problem {
+    let said = error.to_string();
+    // serde_json adds its position, which says nothing that the pointer does not.
+    let said = said
+        .rsplit_once(" at line ")
+        .map_or(said.as_str(), |(what, _)| what);
+    let code = match said {
+        said if said.starts_with("unknown field") => "unknown-field",
+        said if said.starts_with("missing field") => {
+            let place = format!("{}/{}", pointer(path), quoted(said));
+            return Problem::invalid(place, "missing-field", "this field is needed");
+        }
+        said if said.starts_with("invalid type") => "invalid-type",
+        _ => "invalid-value",
+    };
+    Problem::invalid(pointer(path), code, said)
+}
+
+/// The name between the first pair of backquotes.
+fn quoted(text: &str) -> &str {
+    text.split('`').nth(1).unwrap_or_default()
+}
+
+/// RFC 6901.
+fn pointer(path: &Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => {
+                pointer.push('/');
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            // The variant of an enum is not a place in the JSON.
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+/// Any JSON value without duplicate keys and without NUL.
+#[derive(Clone, Copy)]
+struct Unambiguous;
+
+impl<'de> DeserializeSeed<'de> for Unambiguous {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unambiguous {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        if text.contains('\0') {
+            return Err(E::custom(NUL));
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(key) = members.next_key::<String>()? {
+            self.visit_str::<A::Error>(&key)?;
+            members.next_value_seed(self)?;
+            if let Some(twice) = seen.replace(key) {
+                return Err(A::Error::custom(format!("key {twice:?} comes twice")));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        #[serde(default)]
+        lines: Vec<Line>,
+        #[serde(default)]
+        metadata: std::collections::BTreeMap<String, String>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        quantity: u32,
+    }
+
+    fn refused(body: &str) -> (u16, String, &'static str) {
+        let problem = read::<Order>(body.as_bytes()).unwrap_err();
+        let fault = problem.errors().first().cloned().unwrap_or_default();
+        (
+            problem.status().as_u16(),
+            fault.pointer.unwrap_or_default(),
+            if fault.code.is_empty() {
+                problem.code()
+            } else {
+                fault.code
+            },
+        )
+    }
+
+    #[test]
+    fn a_good_body_is_read() {
+        let order: Order = read(br#"{"lines":[{"quantity":2}],"metadata":{"a":"b"}}"#).unwrap();
+        assert_eq!(order.lines[0].quantity, 2);
+        assert_eq!(order.metadata["a"], "b");
+    }
+
+    #[test]
+    fn every_misfit_has_a_pointer() {
+        let cases = [
+            (
+                r#"{"lines":[{"quantity":"2"}]}"#,
+                "/lines/0/quantity",
+                "invalid-type",
+            ),
+            (
+                r#"{"lines":[{"quantity":-2}]}"#,
+                "/lines/0/quantity",
+                "invalid-value",
+            ),
+            (r#"{"lines":[{}]}"#, "/lines/0/quantity", "missing-field"),
+            (
+                r#"{"lines":[{"quantity":1,"x":1}]}"#,
+                "/lines/0/x",
+                "unknown-field",
+            ),
+            (r#"{"nope":1}"#, "/nope", "unknown-field"),
+            (
+                r#"{"metadata":{"a/b":1}}"#,
+                "/metadata/a~1b",
+                "invalid-type",
+            ),
+            (
+                r#"{"metadata":{"a":"x\u0000"}}"#,
+                "/metadata/a",
+                "invalid-value",
+            ),
+        ];
+        for (body, pointer, code) in cases {
+            assert_eq!(refused(body), (422, pointer.to_owned(), code), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_or_is_ambiguous_is_malformed() {
+        let deep = format!("{{\"lines\":{}", "[".repeat(100_000));
+        let cases = [
+            "",
+            "{",
+            "{} {}",
+            r#"{"lines":[],"lines":[]}"#,
+            r#"{"metadata":{"a":"1","a":"2"}}"#,
+            r#"{"lines":[{"quantity":1e400}]}"#,
+            &deep,
+        ];
+        for body in cases {
+            assert_eq!(
+                refused(body),
+                (400, String::new(), "malformed"),
+                "{body:.40}"
+            );
+        }
+    }
+}
