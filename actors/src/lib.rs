@@ -11,12 +11,12 @@
 //! decision needs comes with its command and its context.
 
 pub mod ids;
-pub mod shipment;
 pub mod values;
 
 pub mod claims;
 
 pub mod location;
+pub mod shipment;
 pub mod stock;
 
 #[cfg(test)]

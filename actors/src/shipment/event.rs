@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantNames};
 
 use super::command::{Carrier, Line, Parcel};
 use super::place::{Coordinates, Place};
@@ -12,7 +12,7 @@ use crate::ids::OrderId;
 use crate::values::{Address, CountryCode, Metadata, Reference, Text};
 
 /// What may happen to a shipment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Event {

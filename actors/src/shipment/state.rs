@@ -13,6 +13,7 @@ use super::rejection::Rejection;
 use super::scan::Scan;
 use super::status::Status;
 use super::tracking_number::TrackingNumber;
+use crate::claims;
 use crate::ids::{OrderId, ShipmentId};
 use crate::values::{CountryCode, Metadata, Reference, Text};
 
@@ -186,11 +187,11 @@ impl Entity for Shipment {
             key: format!("tracking:{number}"),
             rejection: Rejection::NumberTaken,
         });
-        let reference = self.reference.iter().map(|reference| Claim {
-            scope: ClaimScope::Tenant,
-            key: format!("reference:{reference}"),
-            rejection: Rejection::ReferenceTaken,
-        });
+        let reference = claims::reference(
+            ClaimScope::Tenant,
+            self.reference.as_ref(),
+            Rejection::ReferenceTaken,
+        );
         numbers.chain(reference).collect()
     }
 }

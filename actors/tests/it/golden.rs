@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use actors::location::Location;
+use actors::shipment::Shipment;
 use engine::{Entity, Event};
 use serde_json::Value;
 use strum::VariantNames;
@@ -15,6 +16,11 @@ use strum::VariantNames;
 #[test]
 fn events_of_locations_stay_readable() {
     check::<Location>();
+}
+
+#[test]
+fn events_of_shipments_stay_readable() {
+    check::<Shipment>();
 }
 
 /// Reads every golden file of a kind, and sees that every present event has one.
