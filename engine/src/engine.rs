@@ -346,7 +346,7 @@ impl Engine {
 
     /// Ends in good order: what was admitted gets its answer, within the time given; then policies
     /// and timers end (they go on where they were after the next start), then the hosts.
-    pub async fn stop(self, within: Duration) {
+    pub async fn stop(&self, within: Duration) {
         let deadline = Instant::now() + within;
         while self.under_way() > 0 && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;

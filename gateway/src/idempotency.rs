@@ -1,12 +1,22 @@
 //! Idempotency-Key: which request a key stands for, and answers that can be given again.
 
+use std::sync::Arc;
+
 use axum::body::Body;
+use axum::extract::{FromRequestParts as _, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::response::Response;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use dashmap::DashSet;
 use engine::RequestKey;
-use engine::journal::Answer;
+use engine::journal::{Answer, NewAnswer, RequestRow};
 use sha2::{Digest as _, Sha256};
 
+use crate::app::App;
+use crate::auth::caller::Caller;
+use crate::http::extract;
+use crate::http::front::RequestId;
 use crate::problem::Problem;
 
 /// The header that carries the key.
@@ -17,6 +27,154 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const LONGEST: usize = 255;
 /// Headers that are part of an answer; the others are made anew.
 const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
+
+/// Keys whose requests are under way on this node.
+#[derive(Debug, Default)]
+pub struct UnderWay(DashSet<(String, String)>);
+
+/// A key's place among those under way, until it is dropped.
+struct Place<'a> {
+    under_way: &'a UnderWay,
+    key: (String, String),
+}
+
+impl UnderWay {
+    fn enter(&self, request: &RequestKey) -> Option<Place<'_>> {
+        let key = (request.scope.clone(), request.key.clone());
+        self.0.insert(key.clone()).then_some(Place {
+            under_way: self,
+            key,
+        })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.under_way.0.remove(&self.key);
+    }
+}
+
+/// What a response is kept as, where that differs from what is sent: answers with secrets are
+/// replayed without them. In the response's extensions.
+#[derive(Clone, Debug)]
+pub struct WithoutSecret(pub Bytes);
+
+/// What [`once`] works with: the program, and the context whose journal keeps the keys of a route.
+#[derive(Clone)]
+pub struct Once {
+    app: Arc<App>,
+    context: &'static str,
+}
+
+impl Once {
+    /// For a route whose commands go to a context.
+    #[must_use]
+    pub fn new(app: Arc<App>, context: &'static str) -> Self {
+        Self { app, context }
+    }
+
+    async fn known(&self, request: &RequestKey) -> Result<Option<RequestRow>, Problem> {
+        let (scope, key) = (&request.scope, &request.key);
+        Ok(self.app.engine.request(self.context, scope, key).await?)
+    }
+}
+
+/// The layer of every route that takes a key. Without one it does nothing. With one, the key goes
+/// to the handler's command, whose journal keeps it in the same transaction as the change; the
+/// answer is kept before it is sent. A key that has a change but no answer, because the program
+/// died in between, runs the handler again: its command finds the key, changes nothing, and what
+/// it led to is answered.
+pub async fn once(State(once): State<Once>, request: Request, next: Next) -> Response {
+    answer(&once, request, next)
+        .await
+        .unwrap_or_else(Problem::into_response)
+}
+
+async fn answer(once: &Once, request: Request, next: Next) -> Result<Response, Problem> {
+    let Some(text) = key(request.headers())?.map(str::to_owned) else {
+        return Ok(next.run(request).await);
+    };
+    let (request, key) = identify(once, request, &text).await?;
+    let Some(_place) = once.app.under_way.enter(&key) else {
+        return Err(in_progress());
+    };
+    if let Some(row) = once.known(&key).await? {
+        if row.body_hash != key.body_hash {
+            return Err(reused());
+        }
+        if let Some(answer) = &row.answer {
+            return Ok(replay(answer));
+        }
+    }
+    let id = request.extensions().get::<RequestId>().cloned();
+    let response = next.run(request).await;
+    record(once, key, response, id).await
+}
+
+/// Reads the body, and puts the caller and the key where the handler finds them.
+async fn identify(
+    once: &Once,
+    request: Request,
+    key: &str,
+) -> Result<(Request, RequestKey), Problem> {
+    let (mut parts, body) = request.into_parts();
+    let caller = Caller::from_request_parts(&mut parts, &once.app).await?;
+    let kept = (
+        parts.method.clone(),
+        parts.uri.clone(),
+        parts.headers.clone(),
+    );
+    let mut whole = Request::from_parts(parts, body);
+    let extensions = std::mem::take(whole.extensions_mut());
+    *whole.extensions_mut() = extensions.clone();
+    let bytes = extract::bytes(whole).await?;
+    let route = extensions
+        .get::<MatchedPath>()
+        .map_or_else(|| kept.1.path().to_owned(), |path| path.as_str().to_owned());
+    let scope = Scope {
+        company: &caller.tenant.simple().to_string(),
+        principal: &caller.principal,
+        method: &kept.0,
+        route: &route,
+    };
+    let path_and_query = kept.1.path_and_query().map_or("", |it| it.as_str());
+    let key = request_key(scope, key, path_and_query, &bytes);
+    let mut again = Request::new(Body::from(bytes));
+    *again.method_mut() = kept.0;
+    *again.uri_mut() = kept.1;
+    *again.headers_mut() = kept.2;
+    *again.extensions_mut() = extensions;
+    again.extensions_mut().insert(caller);
+    again.extensions_mut().insert(key.clone());
+    Ok((again, key))
+}
+
+/// Keeps an answer that is final, before it is sent. One without a change under its key is ignored
+/// by the journal, so that the client may mend the request and use the key again.
+async fn record(
+    once: &Once,
+    key: RequestKey,
+    response: Response,
+    id: Option<RequestId>,
+) -> Result<Response, Problem> {
+    if response.status().is_server_error() {
+        return Ok(response);
+    }
+    let (mut parts, body) = response.into_parts();
+    let bytes = match parts.extensions.get::<Problem>() {
+        Some(problem) => problem.render(id.as_ref().map(|id| &*id.0)).into(),
+        None => axum::body::to_bytes(body, usize::MAX)
+            .await
+            .map_err(|_| Problem::internal())?,
+    };
+    let shown = parts.extensions.remove::<WithoutSecret>();
+    let kept = shown.map_or_else(|| bytes.clone(), |it| it.0);
+    let answer = keep(parts.status, &parts.headers, &kept);
+    let RequestKey { scope, key, .. } = key;
+    let note = NewAnswer { scope, key, answer };
+    once.app.engine.answer(once.context, note).await?;
+    Ok(Response::from_parts(parts, Body::from(bytes)))
+}
 
 /// What a key is good for: one company, one user or API key, one route.
 #[derive(Clone, Copy, Debug)]

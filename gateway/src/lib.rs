@@ -11,6 +11,7 @@
 //!      '-- problem       refusals and failures, as clients are told
 //! ```
 
+pub mod app;
 pub mod auth;
 pub mod config;
 pub mod http;

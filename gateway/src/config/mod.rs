@@ -3,7 +3,7 @@
 mod layers;
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +23,10 @@ const USUAL_FILE: &str = "config.toml";
 pub struct Config {
     /// The front door.
     pub gateway: Gateway,
+    /// Where everything is kept.
+    pub storage: Storage,
+    /// The engine's bounds.
+    pub engine: engine::Config,
     /// Who may come in, and how that is proved.
     pub auth: Auth,
     /// Logs, metrics and traces.
@@ -69,6 +73,36 @@ pub struct Gateway {
     pub drain_timeout: Duration,
     /// Origins of web pages that may call the API.
     pub cors_origins: Vec<String>,
+}
+
+/// Where everything is kept. The reasons for the defaults are in `config.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    /// `sqlite:<folder>` or `postgres://…`.
+    url: String,
+    /// The same for single contexts; empty to use `url`.
+    customer_url: String,
+    order_url: String,
+    shipping_url: String,
+    /// Shards of each context; fixed once its storage exists.
+    pub shards: NonZeroU16,
+    /// Connections that read, for each context.
+    pub readers: NonZeroU32,
+}
+
+impl Storage {
+    /// Where a context is kept.
+    #[must_use]
+    pub fn url(&self, context: &str) -> &str {
+        let own = match context {
+            "customer" => &self.customer_url,
+            "order" => &self.order_url,
+            "shipping" => &self.shipping_url,
+            _ => "",
+        };
+        if own.is_empty() { &self.url } else { own }
+    }
 }
 
 /// Who may come in, and how that is proved.

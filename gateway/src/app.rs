@@ -1,0 +1,100 @@
+//! The program put together: journals, engine, entities, policies, and what the front door needs.
+
+use std::sync::Arc;
+
+use actors::location::Location;
+use actors::shipment::Shipment;
+use actors::stock::Stock;
+use anyhow::Context as _;
+use axum::Router;
+use engine::Engine;
+use engine::journal::Journal;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::password::Passwords;
+use crate::auth::token::Tokens;
+use crate::config::Config;
+use crate::http;
+use crate::idempotency::UnderWay;
+
+/// The bounded contexts; each has a journal of its own.
+pub const CONTEXTS: [&str; 3] = ["customer", "order", "shipping"];
+
+/// The running program.
+pub struct App {
+    /// The configuration in force.
+    pub config: Config,
+    /// The engine.
+    pub engine: Engine,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// Passwords.
+    pub passwords: Passwords,
+    /// Idempotency keys whose requests are under way.
+    pub under_way: UnderWay,
+    /// Cancelled when the program begins to stop: long-lived connections end then.
+    pub shutdown: CancellationToken,
+}
+
+impl App {
+    /// Opens the journals of the configuration and starts.
+    ///
+    /// # Errors
+    /// When a journal cannot be opened or the configuration does not fit.
+    pub async fn start(config: Config) -> anyhow::Result<Arc<Self>> {
+        let mut journals = Vec::new();
+        for context in CONTEXTS {
+            journals.push((context, open(&config, context).await?));
+        }
+        Self::with_journals(config, journals).await
+    }
+
+    /// Starts on journals that are open already.
+    ///
+    /// # Errors
+    /// When a journal cannot be reached or the configuration does not fit.
+    pub async fn with_journals(
+        config: Config,
+        journals: Vec<(&'static str, Arc<dyn Journal>)>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let mut builder = Engine::builder(config.engine.clone())
+            .entity::<Location>()
+            .entity::<Stock>()
+            .entity::<Shipment>();
+        for (name, journal) in journals {
+            builder = builder.context(name, journal);
+        }
+        let engine = builder.start().await.context("starting the engine")?;
+        let app = Self {
+            tokens: Tokens::new(&config.auth)?,
+            passwords: Passwords::new(&config.auth)?,
+            engine,
+            under_way: UnderWay::default(),
+            shutdown: CancellationToken::new(),
+            config,
+        };
+        Ok(Arc::new(app))
+    }
+
+    /// Everything that is served, behind the front.
+    #[must_use]
+    pub fn router(self: &Arc<Self>) -> Router {
+        http::front::front(http::router(self), &self.config.gateway)
+    }
+}
+
+/// Opens the journal of a context.
+///
+/// # Errors
+/// When the database cannot be reached, used by this program, or brought up to date.
+pub async fn open(config: &Config, context: &'static str) -> anyhow::Result<Arc<dyn Journal>> {
+    let storage = &config.storage;
+    storage::open(
+        storage.url(context),
+        context,
+        storage.shards.get(),
+        storage.readers.get(),
+    )
+    .await
+    .with_context(|| format!("opening the journal of the context {context:?}"))
+}

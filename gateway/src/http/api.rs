@@ -1,0 +1,337 @@
+//! Routes and the OpenAPI document, made by the same lines so that they cannot drift apart.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::routing::{MethodFilter, on};
+use utoipa::ToSchema;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, Paths};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
+};
+
+use crate::app::App;
+use crate::http::list::Filter;
+use crate::idempotency;
+use crate::problem;
+
+/// The base path of everything that is versioned.
+pub const BASE: &str = "/api/v1";
+
+/// The name of the security scheme in the document.
+const BEARER: &str = "bearer";
+
+type Named = (String, RefOr<Schema>);
+
+/// Routes with their documentation.
+pub struct Api {
+    app: Arc<App>,
+    router: Router<Arc<App>>,
+    paths: Paths,
+    schemas: Vec<Named>,
+}
+
+/// One route: what it does, takes and gives.
+pub struct Route {
+    method: HttpMethod,
+    path: String,
+    operation: OperationBuilder,
+    schemas: Vec<Named>,
+    is_open: bool,
+    /// The context whose journal keeps the request keys.
+    keyed: Option<&'static str>,
+}
+
+impl Api {
+    /// No routes yet.
+    #[must_use]
+    pub fn new(app: Arc<App>) -> Self {
+        let mut api = Self {
+            app,
+            router: Router::new(),
+            paths: Paths::new(),
+            schemas: Vec::new(),
+        };
+        api.know::<problem::Document<'static>>();
+        api
+    }
+
+    /// Adds a route.
+    #[must_use]
+    pub fn add<T: 'static>(mut self, route: Route, handler: impl Handler<T, Arc<App>>) -> Self {
+        let mut method = on(filter(&route.method), handler);
+        if let Some(context) = route.keyed {
+            let once = idempotency::Once::new(Arc::clone(&self.app), context);
+            method = method.layer(middleware::from_fn_with_state(once, idempotency::once));
+        }
+        self.router = self.router.route(&route.path, method);
+        self.schemas.extend(route.schemas);
+        let security = (!route.is_open)
+            .then(|| SecurityRequirement::new(BEARER, std::iter::empty::<String>()));
+        let operation = match security {
+            Some(security) => route.operation.security(security),
+            None => route.operation,
+        };
+        self.paths
+            .add_path_operation(&route.path, vec![route.method], operation);
+        self
+    }
+
+    /// The router, and the document as JSON.
+    #[must_use]
+    pub fn finish(self) -> (Router<Arc<App>>, OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An access token, or an API key."))
+            .build();
+        let components = ComponentsBuilder::new()
+            .schemas_from_iter(self.schemas)
+            .security_scheme(BEARER, SecurityScheme::Http(bearer));
+        let info = InfoBuilder::new()
+            .title("Quenty")
+            .version(env!("CARGO_PKG_VERSION"))
+            .description(Some(include_str!("about.md")));
+        let document = OpenApiBuilder::new()
+            .info(info)
+            .paths(self.paths)
+            .components(Some(components.build()))
+            .build();
+        (self.router, document)
+    }
+
+    fn know<T: ToSchema>(&mut self) {
+        know::<T>(&mut self.schemas);
+    }
+}
+
+impl Route {
+    /// A route that reads.
+    #[must_use]
+    pub fn get(path: &str, summary: &str) -> Self {
+        Self::new(HttpMethod::Get, path, summary)
+    }
+
+    /// A route that creates or acts.
+    #[must_use]
+    pub fn post(path: &str, summary: &str) -> Self {
+        Self::new(HttpMethod::Post, path, summary)
+    }
+
+    /// A route that changes.
+    #[must_use]
+    pub fn patch(path: &str, summary: &str) -> Self {
+        Self::new(HttpMethod::Patch, path, summary)
+    }
+
+    /// A route that ends something.
+    #[must_use]
+    pub fn delete(path: &str, summary: &str) -> Self {
+        Self::new(HttpMethod::Delete, path, summary)
+    }
+
+    fn new(method: HttpMethod, path: &str, summary: &str) -> Self {
+        let path = format!("{BASE}{path}");
+        let tag = path[BASE.len()..].split('/').nth(1).unwrap_or_default();
+        let mut operation = OperationBuilder::new()
+            .summary(Some(summary))
+            .tag(tag)
+            .response(
+                "default",
+                described::<problem::Document<'static>>(
+                    "A problem, as in RFC 9457.",
+                    problem::MEDIA_TYPE,
+                ),
+            );
+        for name in path.split(['{', '}']).skip(1).step_by(2) {
+            operation = operation.parameter(parameter(name, ParameterIn::Path, "", Type::String));
+        }
+        Self {
+            method,
+            path,
+            operation,
+            schemas: Vec::new(),
+            is_open: false,
+            keyed: None,
+        }
+    }
+
+    /// Needs no credential.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.is_open = true;
+        self
+    }
+
+    /// Takes a JSON body.
+    #[must_use]
+    pub fn takes<T: ToSchema>(mut self) -> Self {
+        know::<T>(&mut self.schemas);
+        let content = ContentBuilder::new().schema(Some(reference::<T>()));
+        let body = RequestBodyBuilder::new()
+            .content("application/json", content.build())
+            .required(Some(Required::True));
+        self.operation = self.operation.request_body(Some(body.build()));
+        self
+    }
+
+    /// Gives JSON.
+    #[must_use]
+    pub fn gives<T: ToSchema>(mut self, status: StatusCode) -> Self {
+        know::<T>(&mut self.schemas);
+        let response = described::<T>(reason(status), "application/json");
+        self.operation = self.operation.response(status.as_str(), response);
+        self
+    }
+
+    /// Gives a page of a list.
+    #[must_use]
+    pub fn gives_page_of<T: ToSchema>(mut self) -> Self {
+        know::<T>(&mut self.schemas);
+        let page = ObjectBuilder::new()
+            .property("data", ArrayBuilder::new().items(reference::<T>()))
+            .required("data")
+            .property("next_cursor", nullable(Type::String))
+            .required("next_cursor");
+        let content = ContentBuilder::new().schema(Some(Schema::from(page.build())));
+        let response = ResponseBuilder::new()
+            .description("A page.")
+            .content("application/json", content.build());
+        self.operation = self.operation.response("200", response.build());
+        self
+    }
+
+    /// Gives nothing but the status.
+    #[must_use]
+    pub fn gives_nothing(mut self) -> Self {
+        let response = ResponseBuilder::new().description("Done.").build();
+        self.operation = self.operation.response("204", response);
+        self
+    }
+
+    /// Gives something that is not JSON.
+    #[must_use]
+    pub fn gives_other(mut self, status: StatusCode, media_type: &str, what: &str) -> Self {
+        let response = ResponseBuilder::new()
+            .description(what)
+            .content(media_type, ContentBuilder::new().build());
+        self.operation = self.operation.response(status.as_str(), response.build());
+        self
+    }
+
+    /// Takes a query parameter.
+    #[must_use]
+    pub fn query(mut self, name: &str, what: &str) -> Self {
+        let parameter = parameter(name, ParameterIn::Query, what, Type::String);
+        self.operation = self.operation.parameter(parameter);
+        self
+    }
+
+    /// Takes the parameters of a list, and the resource's filters.
+    #[must_use]
+    pub fn filters(self, filters: &[Filter]) -> Self {
+        let common = crate::http::list::PARAMETERS.iter();
+        let own = filters.iter().map(|filter| (filter.name, filter.what));
+        common
+            .copied()
+            .chain(own)
+            .fold(self, |route, (name, what)| route.query(name, what))
+    }
+
+    /// Takes an Idempotency-Key, kept in the journal of a context.
+    #[must_use]
+    pub fn keyed(mut self, context: &'static str) -> Self {
+        self.keyed = Some(context);
+        let what = "1 to 255 characters; the same key and body have one effect and one answer.";
+        self.header(idempotency::KEY.as_str(), what)
+    }
+
+    /// Takes If-Match.
+    #[must_use]
+    pub fn conditional(self) -> Self {
+        self.header(
+            "if-match",
+            "The version that is to be changed, quoted, as in ETag.",
+        )
+    }
+
+    /// Waits for a saga as the client prefers.
+    #[must_use]
+    pub fn waits(self) -> Self {
+        self.header(
+            "prefer",
+            "`respond-async` answers 202 at once; `wait=3` waits so many seconds for the outcome.",
+        )
+    }
+
+    fn header(mut self, name: &str, what: &str) -> Self {
+        let parameter = parameter(name, ParameterIn::Header, what, Type::String);
+        self.operation = self.operation.parameter(parameter);
+        self
+    }
+}
+
+fn filter(method: &HttpMethod) -> MethodFilter {
+    match method {
+        HttpMethod::Post => MethodFilter::POST,
+        HttpMethod::Patch => MethodFilter::PATCH,
+        HttpMethod::Delete => MethodFilter::DELETE,
+        _ => MethodFilter::GET,
+    }
+}
+
+fn reason(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::CREATED => "Created.",
+        StatusCode::ACCEPTED => "Under way.",
+        _ => "Done.",
+    }
+}
+
+fn know<T: ToSchema>(schemas: &mut Vec<Named>) {
+    T::schemas(schemas);
+    schemas.push((T::name().into_owned(), T::schema()));
+}
+
+fn reference<T: ToSchema>() -> RefOr<Schema> {
+    Ref::from_schema_name(T::name()).into()
+}
+
+fn described<T: ToSchema>(what: &str, media_type: &str) -> utoipa::openapi::Response {
+    let content = ContentBuilder::new().schema(Some(reference::<T>()));
+    ResponseBuilder::new()
+        .description(what)
+        .content(media_type, content.build())
+        .build()
+}
+
+fn nullable(kind: Type) -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([kind, Type::Null]))
+        .build()
+}
+
+fn parameter(name: &str, place: ParameterIn, what: &str, kind: Type) -> ParameterBuilder {
+    let is_required = matches!(place, ParameterIn::Path);
+    let parameter = ParameterBuilder::new()
+        .name(name)
+        .required(if is_required {
+            Required::True
+        } else {
+            Required::False
+        })
+        .parameter_in(place)
+        .schema(Some(Schema::from(
+            ObjectBuilder::new().schema_type(kind).build(),
+        )));
+    if what.is_empty() {
+        return parameter;
+    }
+    parameter.description(Some(what))
+}

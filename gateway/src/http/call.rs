@@ -1,0 +1,240 @@
+//! One request as handlers see it: who asks, for which company, until when, under which key.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use engine::journal::RequestRow;
+use engine::{Entities, Entity, Meta, Reply, RequestKey, Versioned};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::caller::{Caller, Role};
+use crate::http::extract::Limits;
+use crate::http::front::RequestId;
+use crate::idempotency;
+use crate::problem::Problem;
+
+/// What a call that starts a saga leaves itself of the request's time, to render the answer.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// An authenticated request.
+#[derive(Clone)]
+pub struct Call {
+    /// The program.
+    pub app: Arc<App>,
+    /// Who asks.
+    pub caller: Caller,
+    /// When it must be answered.
+    pub deadline: Instant,
+    /// Its id.
+    pub request_id: Arc<str>,
+    /// The version that If-Match names.
+    pub if_version: Option<u64>,
+    /// How long to wait for a saga's outcome; zero to answer at once.
+    pub patience: Duration,
+    request: Option<RequestKey>,
+}
+
+impl FromRequestParts<Arc<App>> for Call {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        if !is_read && !caller.can_write {
+            return Err(Problem::forbidden("this credential may only read"));
+        }
+        let request_id = parts.extensions.get::<RequestId>();
+        Ok(Self {
+            caller,
+            deadline: Limits::of(&parts.extensions)?.deadline,
+            request_id: request_id.ok_or_else(Problem::internal)?.0.clone(),
+            if_version: if_match(&parts.headers)?,
+            patience: patience(&parts.headers, app.config.gateway.saga_wait)?,
+            request: parts.extensions.get::<RequestKey>().cloned(),
+            app: Arc::clone(app),
+        })
+    }
+}
+
+impl Call {
+    /// The company that is acted in.
+    ///
+    /// # Errors
+    /// 422 when a superuser names none.
+    pub fn company(&self) -> Result<Uuid, Problem> {
+        if self.caller.tenant.is_nil() {
+            return Err(Problem::bad_parameter(
+                "quenty-company",
+                "company-missing",
+                "a superuser says which company to act in with this header",
+            ));
+        }
+        Ok(self.caller.tenant)
+    }
+
+    /// Lets only superusers pass.
+    ///
+    /// # Errors
+    /// 403 for others.
+    pub fn superuser(&self) -> Result<(), Problem> {
+        match self.caller.role {
+            Some(Role::Superuser) => Ok(()),
+            _ => Err(Problem::forbidden("only superusers may do this")),
+        }
+    }
+
+    /// Lets only people who run a company, or the installation, pass: no API keys.
+    ///
+    /// # Errors
+    /// 403 for others.
+    pub fn admin(&self) -> Result<(), Problem> {
+        match self.caller.role {
+            Some(Role::Superuser | Role::Admin) => Ok(()),
+            _ => Err(Problem::forbidden("only administrators may do this")),
+        }
+    }
+
+    /// The entities of a kind.
+    ///
+    /// # Errors
+    /// 500 when the program was put together without that kind.
+    pub fn entities<E: Entity>(&self) -> Result<Entities<E>, Problem> {
+        Ok(self.app.engine.entities::<E>()?)
+    }
+
+    /// An entity of the company as it is.
+    ///
+    /// # Errors
+    /// 404 when it is not there or another company's; 503 when it cannot be loaded.
+    pub async fn get<E: Entity>(&self, id: E::Id) -> Result<Arc<Versioned<E>>, Problem> {
+        let entities = self.entities::<E>()?;
+        let entity = entities.get(self.caller.tenant, id, self.deadline).await?;
+        entity.ok_or_else(Problem::not_found)
+    }
+
+    /// Sends a command of the company's and gives the state after it. Under a key that was used
+    /// before, it gives what that use led to, and changes nothing.
+    ///
+    /// # Errors
+    /// What the entity refuses, and failures of the machinery.
+    pub async fn send<E: Entity>(
+        &self,
+        id: E::Id,
+        command: E::Command,
+    ) -> Result<Arc<Versioned<E>>, Problem> {
+        self.send_in(self.caller.tenant, id, command).await
+    }
+
+    /// [`Call::send`] on behalf of a company other than the caller's.
+    ///
+    /// # Errors
+    /// As [`Call::send`].
+    pub async fn send_in<E: Entity>(
+        &self,
+        tenant: Uuid,
+        id: E::Id,
+        command: E::Command,
+    ) -> Result<Arc<Versioned<E>>, Problem> {
+        let meta = Meta {
+            tenant,
+            principal: Arc::clone(&self.caller.principal),
+            request_id: Arc::clone(&self.request_id),
+            deadline: self.deadline,
+            request: self.request.clone(),
+            if_version: self.if_version,
+            cause: None,
+        };
+        match self.entities::<E>()?.send(id, command, meta).await? {
+            Reply::Done(entity) => Ok(entity),
+            Reply::Refused(rejection) => Err(Problem::refused(&rejection)),
+            Reply::Seen(row) => self.seen::<E>(tenant, row).await,
+        }
+    }
+
+    /// The same call for one of several commands: with a key derived from the request's.
+    #[must_use]
+    pub fn step(&self, step: impl std::fmt::Display) -> Self {
+        let mut call = self.clone();
+        call.if_version = None;
+        if let Some(request) = &mut call.request {
+            request.key = format!("{}#{step}", request.key);
+        }
+        call
+    }
+
+    /// When to stop waiting for a saga.
+    #[must_use]
+    pub fn saga_deadline(&self) -> Instant {
+        (Instant::now() + self.patience).min(self.deadline - MARGIN)
+    }
+
+    async fn seen<E: Entity>(
+        &self,
+        tenant: Uuid,
+        row: RequestRow,
+    ) -> Result<Arc<Versioned<E>>, Problem> {
+        let is_same = self
+            .request
+            .as_ref()
+            .is_some_and(|request| request.body_hash == row.body_hash);
+        if !is_same || row.kind != E::KIND {
+            return Err(idempotency::reused());
+        }
+        if let Some(refusal) = row.refusal {
+            let rejection = serde_json::from_str::<E::Rejection>(&refusal);
+            return Err(rejection.map_or_else(|_| Problem::internal(), |it| Problem::refused(&it)));
+        }
+        let entities = self.entities::<E>()?;
+        let entity = entities
+            .get(tenant, row.entity.into(), self.deadline)
+            .await?;
+        entity.ok_or_else(Problem::not_found)
+    }
+}
+
+fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    let version = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .and_then(|text| text.parse().ok());
+    match version {
+        Some(version) => Ok(Some(version)),
+        None if text == "*" => Ok(None),
+        None => Err(Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "version-mismatch",
+            "If-Match takes one ETag of the resource, such as \"3\"",
+        )),
+    }
+}
+
+/// `Prefer: respond-async` or `Prefer: wait=3` (RFC 7240). What else is preferred is ignored, as
+/// that standard says.
+fn patience(headers: &HeaderMap, usual: Duration) -> Result<Duration, Problem> {
+    let values = headers.get_all("prefer").iter();
+    let preferences = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([',', ';']))
+        .map(str::trim);
+    let mut patience = usual;
+    for preference in preferences {
+        if preference.eq_ignore_ascii_case("respond-async") {
+            return Ok(Duration::ZERO);
+        }
+        if let Some(seconds) = preference.strip_prefix("wait=") {
+            let seconds = seconds.parse::<u64>().map_err(|_| {
+                Problem::bad_parameter("prefer", "invalid-value", "wait takes whole seconds")
+            })?;
+            patience = Duration::from_secs(seconds).min(usual);
+        }
+    }
+    Ok(patience)
+}

@@ -1,0 +1,33 @@
+//! The OpenAPI document and the pages to browse it with, all served from here.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::app::App;
+
+/// What the pages may load: themselves, and styles that they make as they go.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
+);
+
+/// `/openapi.json` and `/docs`.
+pub fn routes(document: OpenApi) -> Router<Arc<App>> {
+    let pages = SwaggerUi::new("/docs")
+        .url("/openapi.json", document)
+        .config(Config::default().validator_url("none"));
+    Router::from(pages).layer(middleware::from_fn(allow_pages))
+}
+
+async fn allow_pages(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    response
+}

@@ -1,0 +1,318 @@
+//! What all resources have in common: how they are shown, read, listed and looked back at.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::Response;
+use chrono::{DateTime, SecondsFormat, Utc};
+use engine::journal::{ClaimHolder, Document};
+use engine::{Entity, Versioned};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::http::api::{Api, BASE, Route};
+use crate::http::call::Call;
+use crate::http::events;
+use crate::http::extract::Path;
+use crate::http::list::{self, Asked, Fields, Filter};
+use crate::problem::Problem;
+
+/// A kind of entity as the API shows it.
+pub trait Resource: Entity<Id: std::fmt::Display + serde::de::DeserializeOwned> {
+    /// What `object` says.
+    const OBJECT: &'static str;
+    /// The collection's path under the base, such as `/orders`.
+    const PATH: &'static str;
+    /// The statuses that lists filter by.
+    const STATUSES: &'static [&'static str];
+    /// Filters beside the common ones.
+    const FILTERS: &'static [Filter] = &[];
+    /// What clients see.
+    type View: Serialize + ToSchema;
+
+    /// What clients see of an entity; `None` if it has events but is not there for them.
+    fn view(entity: &Versioned<Self>) -> Option<Self::View>;
+
+    /// What clients see of a document in a list; `None` if it does not read, and the entity itself
+    /// is to be asked.
+    fn listed(document: &Document) -> Option<Value> {
+        let state = serde_json::from_str(document.listed.as_deref()?).ok()?;
+        let entity = Versioned::<Self> {
+            id: document.id,
+            tenant: document.tenant,
+            version: document.version,
+            created_at: document.created_at,
+            updated_at: document.updated_at,
+            state,
+        };
+        serde_json::to_value(Self::view(&entity)?).ok()
+    }
+}
+
+/// What every resource begins with.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Head {
+    /// The id.
+    pub id: String,
+    /// What kind of resource it is.
+    pub object: &'static str,
+    /// How often it has changed; the ETag.
+    pub version: u64,
+    /// When it was created.
+    #[serde(serialize_with = "milliseconds")]
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    #[serde(serialize_with = "milliseconds")]
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Head {
+    /// The head of an entity.
+    #[must_use]
+    pub fn of<R: Resource>(entity: &Versioned<R>) -> Self {
+        Self {
+            id: R::Id::from(entity.id).to_string(),
+            object: R::OBJECT,
+            version: entity.version,
+            created_at: entity.created_at,
+            updated_at: entity.updated_at,
+        }
+    }
+}
+
+/// Writes a time as the API has them: RFC 3339 in UTC with milliseconds.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn milliseconds<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+/// Like [`milliseconds`], for a time that may be missing.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn milliseconds_if_any<S: Serializer>(
+    time: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => milliseconds(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Adds the routes that every resource has: list, get, history.
+#[must_use]
+pub fn routes<R: Resource>(api: Api) -> Api {
+    let (one, what) = (format!("{}/{{id}}", R::PATH), R::OBJECT.replace('_', " "));
+    let history = format!("{one}/history");
+    api.add(
+        Route::get(R::PATH, &format!("Lists: {what}"))
+            .filters(R::FILTERS)
+            .gives_page_of::<R::View>(),
+        list::<R>,
+    )
+    .add(
+        Route::get(&one, &format!("Shows: {what}"))
+            .query("at_version", "As it was at this version.")
+            .query("at", "As it was at this time.")
+            .query("fields", "Only these members, separated by commas.")
+            .gives::<R::View>(StatusCode::OK),
+        get::<R>,
+    )
+    .add(
+        Route::get(&history, &format!("History: {what}"))
+            .query("after_version", "Only events after this version.")
+            .query("limit", "1 to 100; 20 if not given.")
+            .gives_page_of::<events::View>(),
+        history_of::<R>,
+    )
+}
+
+/// The resource as clients see it.
+///
+/// # Errors
+/// 404 when it is not there for clients.
+pub fn shown<R: Resource>(entity: &Versioned<R>) -> Result<Value, Problem> {
+    let view = R::view(entity).ok_or_else(Problem::not_found)?;
+    serde_json::to_value(view).map_err(|_| Problem::internal())
+}
+
+/// An answer that shows a resource, with its version as the ETag.
+///
+/// # Errors
+/// 404 when it is not there for clients.
+pub fn answer<R: Resource>(status: StatusCode, entity: &Versioned<R>) -> Result<Response, Problem> {
+    let mut response = json_response(status, &shown(entity)?);
+    let headers = response.headers_mut();
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", entity.version)) {
+        headers.insert(header::ETAG, etag);
+    }
+    if status == StatusCode::CREATED {
+        let location = format!("{BASE}{}/{}", R::PATH, R::Id::from(entity.id));
+        if let Ok(location) = HeaderValue::from_str(&location) {
+            headers.insert(header::LOCATION, location);
+        }
+    }
+    Ok(response)
+}
+
+/// 200 with a resource.
+///
+/// # Errors
+/// 404 when it is not there for clients.
+pub fn done<R: Resource>(entity: &Arc<Versioned<R>>) -> Result<Response, Problem> {
+    answer(StatusCode::OK, entity)
+}
+
+/// 201 with a resource.
+///
+/// # Errors
+/// 404 when it is not there for clients.
+pub fn created<R: Resource>(entity: &Arc<Versioned<R>>) -> Result<Response, Problem> {
+    answer(StatusCode::CREATED, entity)
+}
+
+/// An answer with a JSON body.
+#[must_use]
+pub fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
+    // Values of our own making: writing them cannot fail.
+    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// A page of a list.
+#[must_use]
+pub fn page(data: Vec<Value>, next_cursor: Option<String>) -> Response {
+    let page = json!({ "data": data, "next_cursor": next_cursor });
+    json_response(StatusCode::OK, &page)
+}
+
+async fn list<R: Resource>(call: Call, uri: Uri) -> Result<Response, Problem> {
+    let tenant = call.company()?;
+    list_in::<R>(&call, Some(tenant), &uri).await
+}
+
+/// A list of one company's, or of the installation's.
+///
+/// # Errors
+/// 422 when the query does not read; 503 when the journal does not answer.
+pub async fn list_in<R: Resource>(
+    call: &Call,
+    tenant: Option<uuid::Uuid>,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let asked = Asked::read(R::KIND, tenant, R::STATUSES, R::FILTERS, uri)?;
+    let entities = call.entities::<R>()?;
+    let mut documents = entities.list(&asked.query).await?;
+    let next_cursor = asked.next_cursor(&mut documents);
+    let mut data = Vec::with_capacity(documents.len());
+    for document in &documents {
+        let shown = match R::listed(document) {
+            Some(shown) => Some(shown),
+            // Stored in an older form, or damaged: the entity knows better.
+            None => {
+                let id = document.id.into();
+                let entity = entities.get(document.tenant, id, call.deadline).await?;
+                entity.and_then(|entity| shown(&entity).ok())
+            }
+        };
+        data.extend(shown.map(|mut resource| {
+            if let Some(fields) = &asked.fields {
+                fields.cut(&mut resource);
+            }
+            resource
+        }));
+    }
+    Ok(page(data, next_cursor))
+}
+
+async fn get<R: Resource>(
+    call: Call,
+    Path(id): Path<R::Id>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let mut fields = None;
+    let mut then = None;
+    for (name, value) in list::pairs(request.uri())? {
+        match name.as_str() {
+            "fields" => fields = Some(Fields::read(&value)),
+            "at_version" | "at" if then.is_some() => {
+                let what = "`at` and `at_version` exclude each other";
+                return Err(Problem::bad_parameter(name, "invalid-value", what));
+            }
+            "at_version" => then = Some(Then::Version(version("at_version", &value)?)),
+            "at" => then = Some(Then::Time(list::time("at", &value)?)),
+            _ => return Err(list::unknown(&name)),
+        }
+    }
+    let entity = match then {
+        None => call.get::<R>(id).await?,
+        Some(then) => Arc::new(past::<R>(&call, id, then).await?),
+    };
+    let Some(fields) = fields else {
+        return done(&entity);
+    };
+    let mut resource = shown(&entity)?;
+    fields.cut(&mut resource);
+    Ok(json_response(StatusCode::OK, &resource))
+}
+
+enum Then {
+    Version(u64),
+    Time(DateTime<Utc>),
+}
+
+async fn past<R: Resource>(call: &Call, id: R::Id, then: Then) -> Result<Versioned<R>, Problem> {
+    let (entities, tenant) = (call.entities::<R>()?, call.caller.tenant);
+    let entity = match then {
+        Then::Version(version) => entities.at_version(tenant, id, version).await?,
+        Then::Time(time) => entities.at_time(tenant, id, time).await?,
+    };
+    entity.ok_or_else(Problem::not_found)
+}
+
+async fn history_of<R: Resource>(
+    call: Call,
+    Path(id): Path<R::Id>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (mut after, mut limit) = (0, 20);
+    for (name, value) in list::pairs(request.uri())? {
+        match name.as_str() {
+            "after_version" | "cursor" => after = version(&name, &value)?,
+            "limit" => limit = list::limit(&value)?,
+            _ => return Err(list::unknown(&name)),
+        }
+    }
+    // Not there, or another company's, is a 404; also for what exists but has no newer events.
+    let entity = call.get::<R>(id).await?;
+    let entities = call.entities::<R>()?;
+    let events = entities.history(entity.tenant, id, after, limit).await?;
+    let last = events.last().map_or(after, |event| event.version);
+    let next_cursor = (last < entity.version).then(|| last.to_string());
+    let data = events.iter().map(events::render).collect();
+    Ok(page(data, next_cursor))
+}
+
+fn version(name: &str, text: &str) -> Result<u64, Problem> {
+    text.parse()
+        .map_err(|_| Problem::bad_parameter(name, "invalid-value", "a version is a whole number"))
+}
+
+/// The resource that has a claim in the company, such as a reference.
+///
+/// # Errors
+/// 503 when the journal does not answer.
+pub async fn holder<R: Resource>(call: &Call, claim: &str) -> Result<Option<R::Id>, Problem> {
+    let holder = ClaimHolder::Tenant(call.company()?);
+    Ok(call.entities::<R>()?.find(holder, claim).await?)
+}
