@@ -15,9 +15,15 @@ pub mod values;
 
 pub mod claims;
 
+pub mod api_key;
+pub mod company;
+pub mod customer;
 pub mod location;
+pub mod product;
+pub mod session;
 pub mod shipment;
 pub mod stock;
+pub mod user;
 
 #[cfg(test)]
 pub mod testing;

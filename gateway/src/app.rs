@@ -32,7 +32,9 @@ pub struct App {
     pub passwords: Passwords,
     /// Idempotency keys whose requests are under way.
     pub under_way: UnderWay,
-    /// Cancelled when the program begins to stop: long-lived connections end then.
+    /// Cancelled when the program is told to stop: it is no longer ready.
+    pub stopping: CancellationToken,
+    /// Cancelled when it stops taking requests: long-lived connections end then.
     pub shutdown: CancellationToken,
 }
 
@@ -70,6 +72,7 @@ impl App {
             passwords: Passwords::new(&config.auth)?,
             engine,
             under_way: UnderWay::default(),
+            stopping: CancellationToken::new(),
             shutdown: CancellationToken::new(),
             config,
         };

@@ -7,8 +7,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use actors::api_key::ApiKey;
+use actors::company::Company;
+use actors::customer::Customer;
 use actors::location::Location;
+use actors::product::Product;
+use actors::session::Session;
 use actors::shipment::Shipment;
+use actors::stock::Stock;
+use actors::user::User;
 use engine::{Entity, Event};
 use serde_json::Value;
 use strum::VariantNames;
@@ -21,6 +28,41 @@ fn events_of_locations_stay_readable() {
 #[test]
 fn events_of_shipments_stay_readable() {
     check::<Shipment>();
+}
+
+#[test]
+fn events_of_api_keys_stay_readable() {
+    check::<ApiKey>();
+}
+
+#[test]
+fn events_of_companies_stay_readable() {
+    check::<Company>();
+}
+
+#[test]
+fn events_of_customers_stay_readable() {
+    check::<Customer>();
+}
+
+#[test]
+fn events_of_products_stay_readable() {
+    check::<Product>();
+}
+
+#[test]
+fn events_of_sessions_stay_readable() {
+    check::<Session>();
+}
+
+#[test]
+fn events_of_stock_stay_readable() {
+    check::<Stock>();
+}
+
+#[test]
+fn events_of_users_stay_readable() {
+    check::<User>();
 }
 
 /// Reads every golden file of a kind, and sees that every present event has one.

@@ -27,7 +27,7 @@ pub async fn live() -> Response {
 /// # Errors
 /// 503 while the program stops, or a journal does not answer.
 pub async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    if app.shutdown.is_cancelled() {
+    if app.stopping.is_cancelled() {
         return Err(Problem::unavailable("stopping", "the server is stopping"));
     }
     match tokio::time::timeout(PATIENCE, app.engine.ping()).await {

@@ -1,0 +1,265 @@
+//! `/stock`: what is where, and the movements that are entered.
+
+use actors::ids::{LocationId, MovementId, ProductId, StockId};
+use actors::location::Location;
+use actors::stock::{Action, Command, MoveKind, Note, Stock, Summary};
+use actors::values::given;
+use axum::http::StatusCode;
+use axum::response::Response;
+use engine::journal::Document;
+use engine::{Entity as _, Versioned};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::http::api::{Api, Route};
+use crate::http::call::Call;
+use crate::http::extract::{Body, Path};
+use crate::http::list::{self, Filter, On};
+use crate::http::resource::{self, Head, Resource, done, json_response};
+use crate::http::{ledger, product};
+use crate::problem::Problem;
+
+/// A product at a location.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StockItem)]
+pub struct View {
+    #[serde(flatten)]
+    head: Head,
+    /// The product.
+    product: ProductId,
+    /// The location.
+    location: LocationId,
+    /// How much is there.
+    on_hand: i64,
+    /// How much is kept for orders.
+    reserved: i64,
+    /// `on_hand - reserved`; negative only when orders accept to wait.
+    available: i64,
+    /// From which available quantity down it counts as low.
+    reorder_point: Option<i64>,
+    /// Whether it is low.
+    low: bool,
+}
+
+impl View {
+    fn of(head: Head, balance: &Summary) -> Option<Self> {
+        let item = balance.item?;
+        Some(Self {
+            head,
+            product: item.product,
+            location: item.location,
+            on_hand: balance.on_hand,
+            reserved: balance.reserved,
+            available: balance.available,
+            reorder_point: balance.reorder_point,
+            low: balance.is_low,
+        })
+    }
+}
+
+impl Resource for Stock {
+    const OBJECT: &'static str = "stock_item";
+    const PATH: &'static str = "/stock";
+    const STATUSES: &'static [&'static str] = &["open"];
+    const FILTERS: &'static [Filter] = &[
+        Filter {
+            name: "product",
+            what: "Only of this product.",
+            on: On::Parent(list::id::<ProductId>),
+        },
+        Filter {
+            name: "location",
+            what: "Only at this location.",
+            on: On::Site(list::id::<LocationId>),
+        },
+        Filter {
+            name: "low",
+            what: "`true`: only those that are low; `false`: only the others.",
+            on: On::Flag,
+        },
+    ];
+    type View = View;
+
+    fn view(entity: &Versioned<Self>) -> Option<View> {
+        View::of(Head::of(entity), &entity.state.balance())
+    }
+
+    fn listed(document: &Document) -> Option<Value> {
+        let balance: Summary = serde_json::from_str(document.listed.as_deref()?).ok()?;
+        let head = Head {
+            id: StockId::from(document.id).to_string(),
+            object: Self::OBJECT,
+            version: document.version,
+            created_at: document.created_at,
+            updated_at: document.updated_at,
+        };
+        serde_json::to_value(View::of(head, &balance)?).ok()
+    }
+}
+
+/// A movement to be entered.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewMovement {
+    /// What kind.
+    #[serde(rename = "type")]
+    kind: Kind,
+    /// The product.
+    product: ProductId,
+    /// Where it happens; for a transfer, where the goods leave.
+    location: LocationId,
+    /// For a transfer, where the goods go.
+    to: Option<LocationId>,
+    /// How much: positive, except for an adjustment, whose sign says the direction.
+    quantity: i64,
+    /// A remark; for an adjustment the reason, which must be given.
+    note: Option<Note>,
+}
+
+/// The kinds of movements that staff enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = MovementType)]
+enum Kind {
+    /// Goods arrive from outside.
+    Receipt,
+    /// Goods leave without an order.
+    Issue,
+    /// The books are brought in line with a count.
+    Adjustment,
+    /// Goods go to another location.
+    Transfer,
+}
+
+/// A movement that was entered.
+#[derive(Debug, Serialize, ToSchema)]
+struct Movement {
+    /// The movement's id.
+    id: MovementId,
+    /// `movement`.
+    object: &'static str,
+    /// What kind.
+    #[serde(rename = "type")]
+    kind: Kind,
+    /// The product.
+    product: ProductId,
+    /// Where it happened.
+    location: LocationId,
+    /// For a transfer, where the goods go.
+    to: Option<LocationId>,
+    /// How much.
+    quantity: i64,
+    /// The remark.
+    note: Option<Note>,
+    /// The stock item after it.
+    stock: View,
+}
+
+/// Changes to a stock item.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = StockItemPatch)]
+struct Patch {
+    /// From which available quantity down it counts as low; null if never.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<i64>)]
+    reorder_point: Option<Option<i64>>,
+}
+
+/// The routes of stock.
+#[must_use]
+pub fn routes(api: Api) -> Api {
+    let keyed = |route: Route| route.keyed(Stock::CONTEXT);
+    let api = ledger::routes(api).add(
+        keyed(Route::post("/stock/movements", "Enters a movement"))
+            .takes::<NewMovement>()
+            .gives::<Movement>(StatusCode::CREATED),
+        enter,
+    );
+    resource::routes::<Stock>(api).add(
+        keyed(Route::patch("/stock/{id}", "Changes a stock item"))
+            .conditional()
+            .takes::<Patch>()
+            .gives::<View>(StatusCode::OK),
+        update,
+    )
+}
+
+async fn enter(call: Call, Body(new): Body<NewMovement>) -> Result<Response, Problem> {
+    call.company()?;
+    product::known(&call, new.product, "/product").await?;
+    for (location, pointer) in [(Some(new.location), "/location"), (new.to, "/to")] {
+        if let Some(location) = location {
+            let missing = |_| Problem::invalid(pointer, "not-found", "there is no such location");
+            call.get::<Location>(location).await.map_err(missing)?;
+        }
+    }
+    let movement = call.derived_id();
+    let command = Command {
+        product: new.product,
+        location: new.location,
+        action: action(&new, movement)?,
+    };
+    let item = call.send::<Stock>(command.addressee(), command).await?;
+    let movement = Movement {
+        id: movement,
+        object: "movement",
+        kind: new.kind,
+        product: new.product,
+        location: new.location,
+        to: new.to,
+        quantity: new.quantity,
+        note: new.note,
+        stock: Stock::view(&item).ok_or_else(Problem::internal)?,
+    };
+    Ok(json_response(StatusCode::CREATED, &movement))
+}
+
+fn action(new: &NewMovement, movement: MovementId) -> Result<Action, Problem> {
+    let (quantity, note) = (new.quantity, new.note.clone());
+    let kind = match (new.kind, new.to) {
+        (Kind::Transfer, Some(to)) => {
+            return Ok(Action::TransferOut {
+                movement,
+                to,
+                quantity,
+                note,
+            });
+        }
+        (Kind::Transfer, None) => {
+            let what = "a transfer says where the goods go";
+            return Err(Problem::invalid("/to", "missing-field", what));
+        }
+        (_, Some(_)) => {
+            let what = "only a transfer goes to another location";
+            return Err(Problem::invalid("/to", "invalid-value", what));
+        }
+        (Kind::Receipt, None) => MoveKind::Receipt,
+        (Kind::Issue, None) => MoveKind::Issue,
+        (Kind::Adjustment, None) => MoveKind::Adjustment,
+    };
+    Ok(Action::Move {
+        movement,
+        kind,
+        quantity,
+        note,
+    })
+}
+
+async fn update(
+    call: Call,
+    Path(id): Path<StockId>,
+    Body(patch): Body<Patch>,
+) -> Result<Response, Problem> {
+    let stock = call.get::<Stock>(id).await?;
+    let item = stock.state.item.ok_or_else(Problem::not_found)?;
+    let command = Command {
+        product: item.product,
+        location: item.location,
+        action: Action::SetReorderPoint {
+            reorder_point: patch.reorder_point.flatten(),
+        },
+    };
+    done(&call.send::<Stock>(id, command).await?)
+}

@@ -1,0 +1,80 @@
+//! `quenty serve`: start, serve, and end in good order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, CONTEXTS, open};
+use crate::config::Config;
+use crate::{bootstrap, server, telemetry};
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it cannot start; the message says what is in the way.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let metrics = telemetry::metrics()?;
+    let app = App::start(config).await?;
+    bootstrap::first_superuser(&app).await?;
+    let listener = bind(app.config.gateway.listen).await?;
+    let address = listener.local_addr()?;
+    let ended = CancellationToken::new();
+    let mut side = vec![tokio::spawn(telemetry::tidy_metrics(metrics.clone()))];
+    if let Some(place) = app.config.telemetry.metrics_listen {
+        let (listener, router) = (bind(place).await?, telemetry::metrics_router(metrics));
+        let (config, ended) = (app.config.gateway.clone(), ended.clone());
+        side.push(tokio::spawn(async move {
+            server::run(listener, router, &config, ended).await;
+        }));
+    }
+    let stopping = tokio::spawn(stop_on_signal(Arc::clone(&app))?);
+    eprintln!("quenty serves http://{address} (docs at http://{address}/docs)");
+    let (router, shutdown) = (app.router(), app.shutdown.clone());
+    server::run(listener, router, &app.config.gateway, shutdown).await;
+    app.engine.stop(app.config.gateway.drain_timeout).await;
+    ended.cancel();
+    stopping.abort();
+    for task in side {
+        task.abort();
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Brings the databases up to date.
+///
+/// # Errors
+/// When one cannot be reached or is newer than this program.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    for context in CONTEXTS {
+        open(config, context).await?;
+        println!("{context}: up to date");
+    }
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listening on {address}"))
+}
+
+/// Waits for the signal; then readiness fails, and after the delay connections end.
+fn stop_on_signal(app: Arc<App>) -> anyhow::Result<impl Future<Output = ()> + Send> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        app.stopping.cancel();
+        tokio::time::sleep(app.config.gateway.drain_delay).await;
+        app.shutdown.cancel();
+    })
+}
