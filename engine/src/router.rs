@@ -93,8 +93,33 @@ impl<E: Entity> Entities<E> {
         deadline: Instant,
         until: impl Fn(&Versioned<E>) -> bool,
     ) -> Result<Option<Arc<Versioned<E>>>, Error> {
+        let is_theirs = |entity: &Versioned<E>| entity.version > 0 && entity.tenant == tenant;
+        self.visible(id, deadline, is_theirs, until).await
+    }
+
+    /// The last durable state of an entity, whichever company it belongs to; `None` if it does not
+    /// exist. For callers that prove otherwise that they may see it, such as sign-in and public
+    /// tracking.
+    ///
+    /// # Errors
+    /// When it cannot be loaded in time.
+    pub async fn get_anywhere(
+        &self,
+        id: E::Id,
+        deadline: Instant,
+    ) -> Result<Option<Arc<Versioned<E>>>, Error> {
+        let exists = |entity: &Versioned<E>| entity.version > 0;
+        self.visible(id, deadline, exists, |_| true).await
+    }
+
+    async fn visible(
+        &self,
+        id: E::Id,
+        deadline: Instant,
+        is_visible: impl Fn(&Versioned<E>) -> bool,
+        until: impl Fn(&Versioned<E>) -> bool,
+    ) -> Result<Option<Arc<Versioned<E>>>, Error> {
         let id = id.into();
-        let is_visible = |entity: &Versioned<E>| entity.version > 0 && entity.tenant == tenant;
         loop {
             let handle = self.kind.resolve(id).await?;
             let entity = handle
