@@ -5,6 +5,8 @@
 //!  ids       what things are called: `ord_…`, `shp_…`
 //!     |
 //!  entities  one folder each, always in the same order: state diagram, command, event, state, decide
+//!     |
+//!  policies  when this event of one entity, then that command to another: the sagas
 //! ```
 //!
 //! Nothing here knows the time, draws a random number, or reads or writes anything: what a
@@ -16,8 +18,11 @@ pub mod values;
 pub mod claims;
 
 pub mod location;
+pub mod order;
 pub mod shipment;
 pub mod stock;
+
+pub mod policies;
 
 #[cfg(test)]
 pub mod testing;

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use actors::location::Location;
+use actors::order::Order;
 use actors::shipment::Shipment;
 use engine::{Entity, Event};
 use serde_json::Value;
@@ -16,6 +17,11 @@ use strum::VariantNames;
 #[test]
 fn events_of_locations_stay_readable() {
     check::<Location>();
+}
+
+#[test]
+fn events_of_orders_stay_readable() {
+    check::<Order>();
 }
 
 #[test]
