@@ -60,6 +60,7 @@ pub(super) enum Step {
     CancelShipment(u8),
     FireTimer(u8),
     Deliver(u16),
+    DeliverAll(u16),
     DeliverAgain(u16),
 }
 
@@ -180,6 +181,17 @@ impl World {
         }
     }
 
+    /// Puts so many of each product at each location.
+    pub(super) fn fill(&mut self, quantity: i64) {
+        for (product, location) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            self.take(Step::Receive {
+                product,
+                location,
+                quantity,
+            });
+        }
+    }
+
     pub(super) fn status(&self, order: usize) -> order::Status {
         let order = self.orders.states.values().nth(order).unwrap();
         order.0.as_ref().unwrap().status
@@ -193,6 +205,8 @@ impl World {
     pub(super) fn take(&mut self, step: Step) {
         self.now += TimeDelta::milliseconds(700);
         match step {
+            // A few orders that get far say more than many that do not.
+            Step::Create { .. } if self.orders.states.len() == 6 => {}
             Step::Create { lines, is_draft } => {
                 let id = self.fresh().into();
                 self.ask(id, create(&lines, is_draft));
@@ -246,6 +260,7 @@ impl World {
                     self.deliver(usize::from(number) % self.on_their_way.len());
                 }
             }
+            Step::DeliverAll(number) => self.deliver_all(&[number]),
             Step::DeliverAgain(number) => {
                 if !self.delivered.is_empty() {
                     let number = usize::from(number) % self.delivered.len();
@@ -257,19 +272,20 @@ impl World {
 
     /// Delivers everything that is on its way, and fires the timers that are still set.
     pub(super) fn settle(&mut self, choices: &[u16]) {
-        let mut choices = choices.iter().copied().cycle();
         loop {
-            while !self.on_their_way.is_empty() {
-                let choice = usize::from(choices.next().unwrap_or(0));
-                self.deliver(choice % self.on_their_way.len());
-            }
-            let waiting = self
-                .orders
-                .states
-                .iter()
-                .find(|(_, it)| !it.timers().is_empty());
+            self.deliver_all(choices);
+            let mut orders = self.orders.states.iter();
+            let waiting = orders.find(|(_, order)| !order.timers().is_empty());
             let Some((&id, _)) = waiting else { return };
             self.fire(id.into());
+        }
+    }
+
+    fn deliver_all(&mut self, choices: &[u16]) {
+        let mut choices = choices.iter().copied().cycle();
+        while !self.on_their_way.is_empty() {
+            let choice = usize::from(choices.next().unwrap_or(0));
+            self.deliver(choice % self.on_their_way.len());
         }
     }
 
