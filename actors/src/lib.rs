@@ -5,6 +5,8 @@
 //!  ids       what things are called: `ord_…`, `shp_…`
 //!     |
 //!  entities  one folder each, always in the same order: state diagram, command, event, state, decide
+//!     |
+//!  policies  when this event of one entity, then that command to another: the sagas
 //! ```
 //!
 //! Nothing here knows the time, draws a random number, or reads or writes anything: what a
@@ -19,11 +21,14 @@ pub mod api_key;
 pub mod company;
 pub mod customer;
 pub mod location;
+pub mod order;
 pub mod product;
 pub mod session;
 pub mod shipment;
 pub mod stock;
 pub mod user;
+
+pub mod policies;
 
 #[cfg(test)]
 pub mod testing;

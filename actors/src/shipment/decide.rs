@@ -8,7 +8,7 @@ use super::event::{Created, Event, Parties, ScanDetails, ScanRecorded};
 use super::rejection::Rejection;
 use super::scan::{SCANS_AT_MOST, Scan};
 use super::state::Shipment;
-use super::status::Status;
+use super::status::{Milestone, Status};
 use super::tracking_number::TrackingNumber;
 
 /// 2000-01-01T00:00:00Z: nothing that is tracked here is older.
@@ -37,13 +37,17 @@ pub(super) fn decide(shipment: &Shipment, command: &Command, context: &Context) 
         ) => match shipment.has_left() {
             true => Err(Rejection::TooLateToCancel { status }),
             false => Ok(vec![Event::Cancelled {
+                order: shipment.order,
                 reason: reason.clone(),
             }]),
         },
         (Some(Status::Created | Status::Booked | Status::Exception), Command::CancelForOrder) => {
             match shipment.has_left() {
                 true => Ok(miss(shipment)),
-                false => Ok(vec![Event::Cancelled { reason: None }]),
+                false => Ok(vec![Event::Cancelled {
+                    order: shipment.order,
+                    reason: None,
+                }]),
             }
         }
         (
@@ -86,7 +90,7 @@ fn create(shipment: &Shipment, command: &Create, context: &Context) -> Decision 
         // A wish is no reason to refuse: one that cannot come true is dropped.
         Numbering::Wished(number) => (own, Some(number.clone()).filter(|number| !number.is_own())),
     };
-    if !is_plausible(command.estimated_delivery, context) {
+    if !is_plausible(command.estimated_delivery, context.now) {
         return Err(Rejection::EstimateOutOfRange { scan: None });
     }
     let created = Event::Created(Box::new(Created {
@@ -106,9 +110,10 @@ fn create(shipment: &Shipment, command: &Create, context: &Context) -> Decision 
             sender: command.sender.clone(),
         }),
     }));
-    let cancelled = shipment
-        .is_forestalled
-        .then_some(Event::Cancelled { reason: None });
+    let cancelled = shipment.is_forestalled.then_some(Event::Cancelled {
+        order: command.order,
+        reason: None,
+    });
     Ok([created].into_iter().chain(cancelled).collect())
 }
 
@@ -163,14 +168,15 @@ fn check(event: &CarrierEvent, scan: usize, context: &Context) -> Result<(), Rej
     if event.occurred_at > context.now + TimeDelta::hours(24) {
         return Err(Rejection::InTheFuture { scan });
     }
-    match is_plausible(event.estimated_delivery, context) {
+    match is_plausible(event.estimated_delivery, context.now) {
         true => Ok(()),
         false => Err(Rejection::EstimateOutOfRange { scan: Some(scan) }),
     }
 }
 
-fn is_plausible(estimate: Option<DateTime<Utc>>, context: &Context) -> bool {
-    let latest = context.now.checked_add_days(Days::new(3_653));
+/// Whether a shipment may be expected then.
+pub(crate) fn is_plausible(estimate: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    let latest = now.checked_add_days(Days::new(3_653));
     estimate.is_none_or(|time| {
         time.timestamp() >= EARLIEST_SECONDS && latest.is_none_or(|latest| time <= latest)
     })
@@ -194,6 +200,7 @@ fn file(shipment: &Shipment, event: &CarrierEvent, context: &Context) -> Option<
         true => Status::Cancelled,
         false => Status::after(shipment.scans.iter().map(AsRef::as_ref).chain([&scan])),
     };
+    let news = shipment.order.filter(|_| is_news(shipment, scan.status));
     let details = ScanDetails {
         description: scan.description,
         coordinates: scan.coordinates,
@@ -207,9 +214,23 @@ fn file(shipment: &Shipment, event: &CarrierEvent, context: &Context) -> Option<
         reason: scan.reason,
         estimated_delivery: scan.estimated_delivery,
         status: Some(status).filter(|status| shipment.status != Some(*status)),
+        news,
         personal: Some(details)
             .filter(|details| details.description.is_some() || details.coordinates.is_some()),
     })))
+}
+
+/// Whether no scan before has told an order what one with this status tells it. Scans that do are
+/// few among all, and each costs the order a command.
+fn is_news(shipment: &Shipment, status: Status) -> bool {
+    match status.milestone() {
+        None => false,
+        Some(Milestone::Left) => !shipment.has_left(),
+        milestone => shipment
+            .scans
+            .iter()
+            .all(|scan| scan.status.milestone() != milestone),
+    }
 }
 
 fn forestall(shipment: &Shipment) -> Vec<Event> {

@@ -27,6 +27,9 @@ pub enum Event {
     ScanRecorded(Box<ScanRecorded>),
     /// It was called off.
     Cancelled {
+        /// The order that it serves, to be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<OrderId>,
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Text<500>>,
@@ -106,6 +109,10 @@ pub struct ScanRecorded {
     /// The shipment's new status, if the scan changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// The order that the shipment serves, if this is the first scan that tells it as much: see
+    /// [`Status::milestone`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub news: Option<OrderId>,
     /// What may tell of a person, until erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personal: Option<ScanDetails>,

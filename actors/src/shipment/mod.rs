@@ -32,12 +32,14 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decide::is_plausible;
+
 pub use command::{Carrier, CarrierEvent, Command, Create, Line, Numbering, Parcel};
 pub use event::{Created, Event, Parties, ScanDetails, ScanRecorded};
 pub use place::{Coordinates, Place};
 pub use rejection::Rejection;
 pub use scan::{SCANS_AT_MOST, Scan};
 pub use state::Shipment;
-pub use status::Status;
+pub use status::{Milestone, Status};
 pub use tracking_number::TrackingNumber;
 pub use view::{TrackedScan, Tracking};

@@ -152,7 +152,7 @@ impl Entity for Shipment {
                 self
             }
             Event::ScanRecorded(event) => self.scanned(event),
-            Event::Cancelled { reason } => Self {
+            Event::Cancelled { reason, .. } => Self {
                 status: Some(Status::Cancelled),
                 is_called_off: true,
                 cancel_reason: reason.clone(),

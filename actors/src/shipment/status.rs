@@ -56,7 +56,43 @@ pub enum Status {
     Returned,
 }
 
+/// What an order has to know of its shipments.
+///
+/// Each is a fact that once true stays true, so an order may learn of them late and in any order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Milestone {
+    /// The parcels have left the sender. True of all that were delivered, returned or lost.
+    Left,
+    /// They were handed to the consignee.
+    Delivered,
+    /// They are back with the sender.
+    Returned,
+    /// The carrier declared them lost.
+    Lost,
+    /// The shipment was called off, by us or by the carrier.
+    Cancelled,
+}
+
 impl Status {
+    /// What a scan with this status tells the shipment's order.
+    #[must_use]
+    pub const fn milestone(self) -> Option<Milestone> {
+        match self {
+            Self::Created | Self::Booked | Self::Exception => None,
+            Self::PickedUp
+            | Self::InTransit
+            | Self::OutForDelivery
+            | Self::DeliveryAttempted
+            | Self::AvailableForPickup
+            | Self::Returning => Some(Milestone::Left),
+            Self::Cancelled => Some(Milestone::Cancelled),
+            Self::Lost => Some(Milestone::Lost),
+            Self::Delivered => Some(Milestone::Delivered),
+            Self::Returned => Some(Milestone::Returned),
+        }
+    }
+
     /// The name as it is written in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -94,6 +94,16 @@ pub enum Action {
         /// How much.
         quantity: i64,
     },
+    /// Goods have left in a shipment that had been called off, so that nothing was kept for it any
+    /// more.
+    IssueStray {
+        /// The order.
+        order: OrderId,
+        /// The shipment.
+        shipment: ShipmentId,
+        /// How much.
+        quantity: i64,
+    },
     /// Goods of an order have come back and are fit to be sold again.
     Return {
         /// The order.

@@ -6,7 +6,7 @@ use engine::Context;
 use super::command::{Action, Command, MoveKind, Note};
 use super::event::{Entry, EntryKind, Event, RefusalReason};
 use super::rejection::{QUANTITY_MAX, Rejection};
-use super::state::{Item, Stock};
+use super::state::{Item, Stock, movement_of};
 use crate::ids::{LocationId, MovementId, OrderId, ShipmentId};
 
 /// Decides a command; whatever happens first is preceded by the item's opening.
@@ -82,6 +82,11 @@ fn react(
             shipment,
             quantity,
         } => Ok(issue(stock, *order, *shipment, *quantity)),
+        Action::IssueStray {
+            order,
+            shipment,
+            quantity,
+        } => Ok(issue_stray(stock, *order, *shipment, *quantity)),
         Action::Return {
             order,
             movement,
@@ -279,6 +284,28 @@ fn issue(stock: &Stock, order: OrderId, shipment: ShipmentId, quantity: i64) -> 
             kind: EntryKind::Sale,
             on_hand: -quantity,
             reserved: -quantity,
+        },
+    })
+}
+
+/// The goods are gone whatever was promised of them, so what is available may fall below nothing:
+/// the one way in which that happens without anybody's consent, and the books had better say so.
+fn issue_stray(
+    stock: &Stock,
+    order: OrderId,
+    shipment: ShipmentId,
+    quantity: i64,
+) -> Option<Event> {
+    if quantity < 1 || stock.recent.contains(&movement_of(shipment)) {
+        return None;
+    }
+    Some(Event::Strayed {
+        order,
+        shipment,
+        ledger: Entry {
+            kind: EntryKind::Sale,
+            on_hand: -quantity,
+            reserved: 0,
         },
     })
 }

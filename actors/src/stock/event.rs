@@ -113,6 +113,15 @@ pub enum Event {
         /// What it did to the balance.
         ledger: Entry,
     },
+    /// Goods left in a shipment that had been called off.
+    Strayed {
+        /// The order.
+        order: OrderId,
+        /// The shipment.
+        shipment: ShipmentId,
+        /// What it did to the balance.
+        ledger: Entry,
+    },
     /// Goods of an order came back into stock.
     Returned {
         /// The order.
@@ -189,6 +198,7 @@ impl Event {
             | Self::Reserved { ledger, .. }
             | Self::Released { ledger, .. }
             | Self::Sold { ledger, .. }
+            | Self::Strayed { ledger, .. }
             | Self::Returned { ledger, .. } => Some(*ledger),
             Self::Opened { .. }
             | Self::Refused { .. }

@@ -3,7 +3,7 @@
 //! ```text
 //!             first command                      Move, TransferOut, SetReorderPoint   staff; may be refused
 //!  (absent) ----------------> open --.           TransferIn, Reserve, Release,        policies; never refused,
-//!                              ^     |             Issue, Return                      answered with events
+//!                              ^     |             Issue, IssueStray, Return          answered with events
 //!                              '-----'
 //!
 //!  one order at one stock item:

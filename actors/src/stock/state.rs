@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use engine::{Context, Entity, Index};
 use imbl::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::command::Command;
 use super::decide;
@@ -169,6 +170,11 @@ impl Stock {
     }
 }
 
+/// A shipment that strays is a movement of its own at each stock item.
+pub(super) fn movement_of(shipment: ShipmentId) -> MovementId {
+    Uuid::from(shipment).into()
+}
+
 impl Entity for Stock {
     const KIND: &'static str = "stock";
     const CONTEXT: &'static str = "order";
@@ -198,6 +204,7 @@ impl Entity for Stock {
             | Event::TransferredOut { movement, .. }
             | Event::TransferredIn { movement, .. }
             | Event::Returned { movement, .. } => self.remember(*movement),
+            Event::Strayed { shipment, .. } => self.remember(movement_of(*shipment)),
             Event::Reserved {
                 order,
                 quantity,

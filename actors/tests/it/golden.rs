@@ -11,6 +11,7 @@ use actors::api_key::ApiKey;
 use actors::company::Company;
 use actors::customer::Customer;
 use actors::location::Location;
+use actors::order::Order;
 use actors::product::Product;
 use actors::session::Session;
 use actors::shipment::Shipment;
@@ -23,6 +24,11 @@ use strum::VariantNames;
 #[test]
 fn events_of_locations_stay_readable() {
     check::<Location>();
+}
+
+#[test]
+fn events_of_orders_stay_readable() {
+    check::<Order>();
 }
 
 #[test]

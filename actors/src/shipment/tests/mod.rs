@@ -263,7 +263,10 @@ fn what_is_lost_may_be_found_but_only_at_the_end() {
 fn is_cancelled_until_it_has_left() {
     made()
         .when(cancel())
-        .then([Event::Cancelled { reason: None }])
+        .then([Event::Cancelled {
+            order: Some(order()),
+            reason: None,
+        }])
         .when(cancel())
         .then([])
         .when(Command::CancelForOrder)
@@ -273,7 +276,10 @@ fn is_cancelled_until_it_has_left() {
         .when(record([seen(Status::Exception, 1)]))
         .happened()
         .when(cancel())
-        .then([Event::Cancelled { reason: None }]);
+        .then([Event::Cancelled {
+            order: Some(order()),
+            reason: None,
+        }]);
     for status in [Status::PickedUp, Status::Delivered, Status::Lost] {
         made()
             .when(record([seen(status, 1)]))

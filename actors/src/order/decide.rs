@@ -1,0 +1,316 @@
+//! How an order decides: what it says, whether its goods can be had, and whether it is called off.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use engine::Context;
+
+use super::command::{Cancellation, Command, Create, Patch};
+use super::event::{Created, Details, Event, Personal, RejectReason, Updated};
+use super::fulfilment;
+use super::goods::portions;
+use super::line::{Line, Terms, agree};
+use super::rejection::Rejection;
+use super::reservation::{Demand, Release, demands};
+use super::state::{Order, State};
+use super::status::Status;
+use crate::ids::StockId;
+use crate::shipment::is_plausible;
+use crate::values::set;
+
+/// How long an order waits for stock items to answer: long beside the milliseconds that they take,
+/// short beside a customer's patience and the time for which they remember (`stock::Settled`).
+const RESERVE_WITHIN: TimeDelta = TimeDelta::seconds(60);
+
+pub(super) type Decision = Result<Vec<Event>, Rejection>;
+
+pub(super) fn decide(order: &Order, command: &Command, context: &Context) -> Decision {
+    let Some(state) = &order.0 else {
+        return match command {
+            Command::Create(command) => create(command, context.now),
+            Command::Update(_)
+            | Command::Place
+            | Command::Cancel { .. }
+            | Command::Pick
+            | Command::Pack
+            | Command::Ship(_)
+            | Command::Return(_)
+            | Command::StockReserved { .. }
+            | Command::StockRefused { .. }
+            | Command::ShipmentMoved { .. }
+            | Command::StopWaiting => Err(Rejection::NotFound),
+        };
+    };
+    match command {
+        Command::Create(_) => Err(Rejection::AlreadyExists),
+        Command::Update(patch) => update(state, patch, context.now),
+        Command::Place => step(state, Status::Placed, || {
+            let terms = state.lines.iter().map(|line| Arc::clone(&line.terms));
+            place(&terms.collect::<Vec<_>>(), context.now)
+        }),
+        Command::Cancel { reason } => cancel(state, reason.as_ref(), context.now),
+        Command::Pick => step(state, Status::Picking, || Event::PickingStarted {}),
+        Command::Pack => step(state, Status::Packed, || Event::Packed {}),
+        Command::Ship(command) => fulfilment::ship(state, command, context.now),
+        Command::Return(command) => fulfilment::take_back(state, command, context),
+        Command::StockReserved { stock } => {
+            let answer = Event::StockReserved { stock: *stock };
+            Ok(answered(state, *stock, answer, context.now))
+        }
+        Command::StockRefused {
+            stock,
+            reason,
+            available,
+        } => {
+            let answer = Event::StockRefused {
+                stock: *stock,
+                reason: *reason,
+                available: *available,
+            };
+            Ok(answered(state, *stock, answer, context.now))
+        }
+        Command::ShipmentMoved {
+            shipment,
+            milestone,
+        } => {
+            let moved = fulfilment::shipment_moved(state, *shipment, *milestone);
+            Ok(concluded(state, moved, context.now))
+        }
+        Command::StopWaiting => Ok(stop_waiting(state, context.now)),
+    }
+}
+
+/// A step that the table allows; to be there already is no mistake.
+fn step(state: &State, to: Status, event: impl FnOnce() -> Event) -> Decision {
+    if state.status == to {
+        return Ok(Vec::new());
+    }
+    match state.status.allows(to) {
+        true => Ok(vec![event()]),
+        false => Err(illegal(state, to)),
+    }
+}
+
+pub(super) fn illegal(state: &State, to: Status) -> Rejection {
+    let from = state.status;
+    Rejection::IllegalTransition { from, to }
+}
+
+fn create(command: &Create, now: DateTime<Utc>) -> Decision {
+    if !is_plausible(command.estimated_delivery, now) {
+        return Err(Rejection::EstimateOutOfRange);
+    }
+    let (lines, totals) = agree(command.currency, &command.lines)?;
+    let personal = Personal {
+        shipping_address: command.shipping_address.clone(),
+        billing_address: command.billing_address.clone(),
+        notes: command.notes.clone(),
+    };
+    let placed = (!command.is_draft).then(|| place(&lines, now));
+    let created = Event::Created(Box::new(Created {
+        customer: command.customer,
+        currency: command.currency,
+        lines,
+        totals,
+        details: Details {
+            reference: command.reference.clone(),
+            metadata: command.metadata.clone(),
+            estimated_delivery: command.estimated_delivery.map(|time| time.trunc_subsecs(3)),
+        },
+        personal: personal.unless_empty(),
+    }));
+    Ok([created].into_iter().chain(placed).collect())
+}
+
+fn place(lines: &[Arc<Terms>], now: DateTime<Utc>) -> Event {
+    Event::Placed {
+        demands: demands(lines),
+        reserve_by: now + RESERVE_WITHIN,
+        at: now,
+    }
+}
+
+fn update(state: &State, patch: &Patch, now: DateTime<Utc>) -> Decision {
+    if !state.status.is_open_to_change() {
+        let status = state.status;
+        return Err(Rejection::TooLateToChange { status });
+    }
+    if !is_plausible(patch.estimated_delivery.flatten(), now) {
+        return Err(Rejection::EstimateOutOfRange);
+    }
+    let said = said(state, patch);
+    let lines = patch.lines.as_ref();
+    let lines = lines.map(|_| change_lines(state, patch)).transpose()?;
+    Ok(said.into_iter().chain(lines.flatten()).collect())
+}
+
+fn said(state: &State, patch: &Patch) -> Option<Event> {
+    let mut details = state.details.clone();
+    set(&mut details.reference, &patch.reference);
+    set(&mut details.metadata, &patch.metadata);
+    set(&mut details.estimated_delivery, &patch.estimated_delivery);
+    details.estimated_delivery = details.estimated_delivery.map(|time| time.trunc_subsecs(3));
+    let before = state.personal.as_deref().cloned().unwrap_or_default();
+    let mut personal = before.clone();
+    set(&mut personal.shipping_address, &patch.shipping_address);
+    set(&mut personal.billing_address, &patch.billing_address);
+    set(&mut personal.notes, &patch.notes);
+    if details == state.details && personal == before {
+        return None;
+    }
+    let personal = personal.unless_empty();
+    Some(Event::Updated(Box::new(Updated { details, personal })))
+}
+
+fn change_lines(state: &State, patch: &Patch) -> Result<Option<Event>, Rejection> {
+    let wanted = patch.lines.as_deref().unwrap_or_default();
+    let (lines, totals) = agree(state.currency, wanted)?;
+    if lines.iter().eq(state.lines.iter().map(|line| &line.terms)) {
+        return Ok(None);
+    }
+    let releases = match state.status {
+        Status::Draft => Vec::new(),
+        Status::Placed => return Err(Rejection::ReservationPending),
+        _ => give_up(state, &demands(&lines))?,
+    };
+    Ok(Some(Event::LinesChanged {
+        lines,
+        totals,
+        releases,
+    }))
+}
+
+/// What the new demands leave over of the old ones; they may not ask for more. A stock item keeps
+/// for an order once, all or nothing, and a release says what is kept, so it may come late or twice.
+fn give_up(state: &State, wanted: &[Demand]) -> Result<Vec<Release>, Rejection> {
+    let had = |stock| state.demands.iter().find(|had| had.stock() == stock);
+    let is_more = wanted
+        .iter()
+        .any(|it| had(it.stock()).is_none_or(|had| it.quantity > had.quantity));
+    if is_more {
+        return Err(Rejection::MoreThanReserved);
+    }
+    let keep = |had: &Demand| {
+        let kept = wanted.iter().find(|it| it.stock() == had.stock());
+        kept.map_or(0, |it| it.quantity)
+    };
+    Ok(release_all(
+        state,
+        state.demands.iter().filter(|had| keep(had) < had.quantity),
+        keep,
+    ))
+}
+
+fn release_all<'a>(
+    state: &State,
+    demands: impl IntoIterator<Item = &'a Demand>,
+    keep: impl Fn(&Demand) -> i64,
+) -> Vec<Release> {
+    let reserve_by = state.reserve_by.unwrap_or_default();
+    let releases = demands
+        .into_iter()
+        .map(|demand| demand.release(keep(demand), reserve_by));
+    releases.collect()
+}
+
+fn answered(state: &State, stock: StockId, answer: Event, now: DateTime<Utc>) -> Vec<Event> {
+    // An order that has ended has released whatever this answer is about.
+    let is_awaited = state.status == Status::Placed
+        && state
+            .demands
+            .iter()
+            .any(|demand| demand.stock() == stock && demand.answer.is_none());
+    if !is_awaited {
+        return Vec::new();
+    }
+    let mut after = state.clone();
+    after.apply(&answer);
+    let is_last = after.demands.iter().all(|demand| demand.answer.is_some());
+    let outcome = is_last.then(|| match after.demands.iter().any(Demand::is_refused) {
+        true => reject(&after, RejectReason::StockRefused, now),
+        false => Event::Confirmed { at: now },
+    });
+    [answer].into_iter().chain(outcome).collect()
+}
+
+fn stop_waiting(state: &State, now: DateTime<Utc>) -> Vec<Event> {
+    // The time is not compared: a timer fires once, and a clock that jumped must not leave the
+    // order waiting for ever.
+    if state.status != Status::Placed {
+        return Vec::new();
+    }
+    let reason = match state.demands.iter().any(Demand::is_refused) {
+        true => RejectReason::StockRefused,
+        false => RejectReason::NoAnswer,
+    };
+    vec![reject(state, reason, now)]
+}
+
+/// A stock item that refused keeps nothing and never will.
+fn reject(state: &State, reason: RejectReason, at: DateTime<Utc>) -> Event {
+    let releases = state.demands.iter().filter(|demand| !demand.is_refused());
+    Event::Rejected {
+        reason,
+        releases: release_all(state, releases, |_| 0),
+        at,
+    }
+}
+
+fn cancel(state: &State, reason: Option<&Cancellation>, now: DateTime<Utc>) -> Decision {
+    let undecided = || state.shipments.iter().filter(|it| !it.is_decided());
+    if matches!(state.status, Status::Cancelling | Status::Cancelled) {
+        return Ok(Vec::new());
+    }
+    if !state.status.allows(Status::Cancelled) {
+        return Err(illegal(state, Status::Cancelled));
+    }
+    if undecided().next().is_some() {
+        return Ok(vec![Event::CancelRequested {
+            reason: reason.cloned(),
+            shipments: undecided().map(|it| it.id).collect(),
+        }]);
+    }
+    Ok(vec![call_off(state, reason, now)])
+}
+
+fn call_off(state: &State, reason: Option<&Cancellation>, at: DateTime<Utc>) -> Event {
+    let releases = state.demands.iter().filter(|demand| !demand.is_refused());
+    Event::Cancelled {
+        reason: reason.cloned(),
+        releases: release_all(state, releases, |_| 0),
+        at,
+    }
+}
+
+/// What happened to a shipment, and what it means for an order that is being called off.
+fn concluded(state: &State, mut moved: Vec<Event>, now: DateTime<Utc>) -> Vec<Event> {
+    let mut after = state.clone();
+    for event in &moved {
+        after.apply(event);
+    }
+    if after.status != Status::Cancelling || !after.shipments.iter().all(|it| it.is_decided()) {
+        return moved;
+    }
+    moved.push(match after.shipments.iter().any(|it| it.has_left) {
+        true => fall_short(&after),
+        false => call_off(&after, after.cancel_reason.as_ref(), now),
+    });
+    moved
+}
+
+fn fall_short(state: &State) -> Event {
+    let shipped = |demand: &Demand| {
+        let lines = state.lines.iter().filter(|line| {
+            (line.terms.product, line.terms.location) == (demand.product, demand.location)
+        });
+        lines.map(|line| i64::from(line.shipped)).sum()
+    };
+    let rest = state
+        .demands
+        .iter()
+        .filter(|demand| shipped(demand) < demand.quantity);
+    Event::CancelFellShort {
+        lines: portions(&state.lines, Line::unshipped),
+        releases: release_all(state, rest, shipped),
+    }
+}

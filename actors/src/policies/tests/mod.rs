@@ -1,0 +1,122 @@
+//! The sagas as a whole: see [`world`].
+
+mod checks;
+mod world;
+
+use proptest::prelude::*;
+
+use self::world::{Step, World};
+use super::ALL;
+use crate::shipment::Status;
+
+#[test]
+fn the_rules_have_names_of_their_own() {
+    let mut names: Vec<_> = ALL.iter().map(|rule| rule.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), ALL.len());
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let scans = vec![
+        Status::Booked,
+        Status::PickedUp,
+        Status::InTransit,
+        Status::Delivered,
+        Status::Returned,
+        Status::Lost,
+        Status::Cancelled,
+        Status::Exception,
+    ];
+    let line = (0..2_u8, 0..2_u8, 1..4_u32);
+    prop_oneof![
+        2 => (prop::collection::vec(line, 1..4), prop::bool::weighted(0.2))
+            .prop_map(|(lines, is_draft)| Step::Create { lines, is_draft }),
+        1 => (0..2_u8, 0..2_u8, 1..6_i64).prop_map(|(product, location, quantity)| Step::Receive {
+            product,
+            location,
+            quantity,
+        }),
+        1 => (0..2_u8, 1..6_i64)
+            .prop_map(|(product, quantity)| Step::Transfer { product, quantity }),
+        12 => any::<u8>().prop_map(Step::Advance),
+        1 => any::<u8>().prop_map(Step::Cancel),
+        1 => (any::<u8>(), any::<u8>()).prop_map(|(order, keep)| Step::Reduce { order, keep }),
+        8 => (any::<u8>(), 0..3_u32).prop_map(|(order, quantity)| Step::Ship { order, quantity }),
+        4 => (any::<u8>(), any::<bool>())
+            .prop_map(|(order, restock)| Step::Return { order, restock }),
+        10 => (any::<u8>(), prop::sample::select(scans), 0..9_i64)
+            .prop_map(|(shipment, status, minute)| Step::Scan { shipment, status, minute }),
+        1 => any::<u8>().prop_map(Step::CancelShipment),
+        1 => any::<u8>().prop_map(Step::FireTimer),
+        40 => any::<u16>().prop_map(Step::Deliver),
+        2 => any::<u16>().prop_map(Step::DeliverAll),
+        4 => any::<u16>().prop_map(Step::DeliverAgain),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever happens in whatever order, with every command delivered late or twice: once all
+    /// is delivered, the orders, the stock and the shipments agree.
+    #[test]
+    fn orders_stock_and_shipments_agree_in_the_end(
+        steps in prop::collection::vec(step(), 0..300),
+        order_of_delivery in prop::collection::vec(any::<u16>(), 32),
+    ) {
+        let mut world = World::new();
+        world.fill(12);
+        for step in steps {
+            world.take(step);
+            world.check_promises();
+        }
+        world.settle(&order_of_delivery);
+        world.check_agreement();
+        world.deliver_all_again();
+        world.check_agreement();
+    }
+}
+
+/// The random walk is worth what it reaches, so a few walks are shown to get all the way.
+#[test]
+fn an_order_goes_all_the_way() {
+    let mut world = World::new();
+    for step in [
+        Step::Receive {
+            product: 0,
+            location: 0,
+            quantity: 9,
+        },
+        Step::Create {
+            lines: vec![(0, 0, 2), (0, 0, 3)],
+            is_draft: false,
+        },
+    ] {
+        world.take(step);
+    }
+    world.settle(&[]);
+    world.take(Step::Advance(0));
+    world.take(Step::Advance(0));
+    world.take(Step::Ship {
+        order: 0,
+        quantity: 0,
+    });
+    world.settle(&[]);
+    world.take(Step::Scan {
+        shipment: 0,
+        status: Status::Delivered,
+        minute: 1,
+    });
+    world.settle(&[]);
+    world.check_agreement();
+    assert_eq!(world.status(0), crate::order::Status::Delivered);
+    world.take(Step::Return {
+        order: 0,
+        restock: true,
+    });
+    world.settle(&[]);
+    world.check_agreement();
+    assert_eq!(world.status(0), crate::order::Status::Returned);
+    assert_eq!(world.on_hand(0, 0), 9);
+}
