@@ -37,6 +37,7 @@
 //! **Lines** change freely in a draft. Once confirmed they may change as long as no stock item has
 //! to keep more than it does: what is given up is released. More goods are another order.
 
+mod cancel;
 mod command;
 mod consignment;
 mod decide;
@@ -44,8 +45,10 @@ mod event;
 mod fulfilment;
 mod goods;
 mod line;
+mod progress;
 mod rejection;
 mod reservation;
+mod reserve;
 mod state;
 mod status;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::goods;
 use super::line::Terms;
+use super::state::State;
 use crate::ids::{LocationId, ProductId, StockId};
 use crate::stock::RefusalReason;
 
@@ -94,4 +95,17 @@ pub(super) fn demands(lines: &[Arc<Terms>]) -> Vec<Demand> {
         answer: None,
     });
     demands.collect()
+}
+
+/// What an order gives up of demands, keeping some of each.
+pub(super) fn release_all<'a>(
+    state: &State,
+    demands: impl IntoIterator<Item = &'a Demand>,
+    keep: impl Fn(&Demand) -> i64,
+) -> Vec<Release> {
+    let reserve_by = state.reserve_by.unwrap_or_default();
+    let releases = demands
+        .into_iter()
+        .map(|demand| demand.release(keep(demand), reserve_by));
+    releases.collect()
 }

@@ -12,6 +12,7 @@ use super::consignment::Consignment;
 use super::event::{Created, Details, Event, Personal, RejectReason, ShipmentRequested};
 use super::goods::{Portion, line_mut};
 use super::line::{Line, Terms, Totals};
+use super::progress::progress;
 use super::rejection::Rejection;
 use super::reservation::{Answer, Demand, demands};
 use super::status::Status;
@@ -245,38 +246,8 @@ impl State {
         let is_following = self.status.is_shippable()
             || matches!(self.status, Status::Shipped | Status::Delivered);
         if is_following {
-            self.status = self.progress().unwrap_or(self.status);
+            self.status = progress(&self.lines).unwrap_or(self.status);
         }
-    }
-
-    fn progress(&self) -> Option<Status> {
-        let sum = |count: fn(&Line) -> u32| -> u64 {
-            self.lines.iter().map(|line| u64::from(count(line))).sum()
-        };
-        let wanted = sum(Line::wanted);
-        let steps = [
-            (
-                sum(|line| line.returned),
-                Status::Returned,
-                Status::PartiallyReturned,
-            ),
-            (
-                sum(|line| line.delivered),
-                Status::Delivered,
-                Status::PartiallyDelivered,
-            ),
-            (
-                sum(|line| line.shipped),
-                Status::Shipped,
-                Status::PartiallyShipped,
-            ),
-        ];
-        let furthest = steps.into_iter().find(|(count, ..)| *count > 0);
-        furthest.map(
-            |(count, all, some)| {
-                if count == wanted { all } else { some }
-            },
-        )
     }
 }
 

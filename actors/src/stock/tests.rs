@@ -518,3 +518,25 @@ fn given_state(stock: &Stock, command: Command, expected: RefusalReason) {
         "{events:?}"
     );
 }
+
+#[test]
+fn what_strays_is_gone_whatever_was_promised_of_it() {
+    let stray = to(Action::IssueStray {
+        order: order(1),
+        shipment: shipment(7),
+        quantity: 4,
+    });
+    let stock = given::<Stock>([
+        opened(),
+        moved(EntryKind::Receipt, 5),
+        reserved(2, 3, false),
+    ])
+    .when(stray.clone())
+    .then([Event::Strayed {
+        order: order(1),
+        shipment: shipment(7),
+        ledger: entry(EntryKind::Sale, -4, 0),
+    }]);
+    assert_eq!(stock.state().available(), -2);
+    stock.when(stray).then([]);
+}
