@@ -29,10 +29,16 @@ pub(super) fn cancel(state: &State, reason: Option<&Cancellation>, now: DateTime
 }
 
 fn call_off(state: &State, reason: Option<&Cancellation>, at: DateTime<Utc>) -> Event {
-    let releases = state.demands.iter().filter(|demand| !demand.is_refused());
+    let proposed = state.proposal.iter().flat_map(|proposal| &proposal.demands);
+    let is_new = |demand: &&Demand| {
+        let mut known = state.demands.iter();
+        known.all(|known| known.stock() != demand.stock())
+    };
+    let demands = state.demands.iter().chain(proposed.filter(is_new));
+    let held = demands.filter(|demand| !demand.is_refused());
     Event::Cancelled {
         reason: reason.cloned(),
-        releases: release_all(state, releases, |_| 0),
+        releases: release_all(state, held, |_| 0),
         at,
     }
 }

@@ -6,13 +6,13 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use engine::Context;
 
 use super::cancel;
-use super::command::{Command, Create, Patch};
+use super::command::{Command, Create, NewLine, Patch};
 use super::event::{Created, Details, Event, Personal, Updated};
 use super::fulfilment;
 use super::line::{Terms, agree};
 use super::rejection::Rejection;
-use super::reservation::{Demand, Release, demands, release_all};
-use super::reserve::{answered, stop_waiting};
+use super::reservation::demands;
+use super::reserve::{answered, propose, stop_waiting};
 use super::state::{Order, State};
 use super::status::Status;
 use crate::shipment::is_plausible;
@@ -49,16 +49,18 @@ pub(super) fn decide(order: &Order, command: &Command, context: &Context) -> Dec
             place(&terms.collect::<Vec<_>>(), context.now)
         }),
         Command::Cancel { reason } => cancel::cancel(state, reason.as_ref(), context.now),
+        Command::Pick if state.proposal.is_some() => Err(Rejection::ReservationPending),
         Command::Pick => step(state, Status::Picking, || Event::PickingStarted {}),
         Command::Pack => step(state, Status::Packed, || Event::Packed {}),
         Command::Ship(command) => fulfilment::ship(state, command, context.now),
         Command::Return(command) => fulfilment::take_back(state, command, context),
-        Command::StockReserved { stock } => {
+        Command::StockReserved { stock, reserve_by } => {
             let answer = Event::StockReserved { stock: *stock };
-            Ok(answered(state, *stock, answer, context.now))
+            Ok(answered(state, (*stock, *reserve_by), answer, context.now))
         }
         Command::StockRefused {
             stock,
+            reserve_by,
             reason,
             available,
         } => {
@@ -67,7 +69,7 @@ pub(super) fn decide(order: &Order, command: &Command, context: &Context) -> Dec
                 reason: *reason,
                 available: *available,
             };
-            Ok(answered(state, *stock, answer, context.now))
+            Ok(answered(state, (*stock, *reserve_by), answer, context.now))
         }
         Command::ShipmentMoved {
             shipment,
@@ -140,7 +142,9 @@ fn update(state: &State, patch: &Patch, now: DateTime<Utc>) -> Decision {
     }
     let said = said(state, patch);
     let lines = patch.lines.as_ref();
-    let lines = lines.map(|_| change_lines(state, patch)).transpose()?;
+    let lines = lines
+        .map(|lines| change_lines(state, lines, now))
+        .transpose()?;
     Ok(said.into_iter().chain(lines.flatten()).collect())
 }
 
@@ -162,41 +166,24 @@ fn said(state: &State, patch: &Patch) -> Option<Event> {
     Some(Event::Updated(Box::new(Updated { details, personal })))
 }
 
-fn change_lines(state: &State, patch: &Patch) -> Result<Option<Event>, Rejection> {
-    let wanted = patch.lines.as_deref().unwrap_or_default();
+fn change_lines(
+    state: &State,
+    wanted: &[NewLine],
+    now: DateTime<Utc>,
+) -> Result<Option<Event>, Rejection> {
     let (lines, totals) = agree(state.currency, wanted)?;
     if lines.iter().eq(state.lines.iter().map(|line| &line.terms)) {
         return Ok(None);
     }
-    let releases = match state.status {
-        Status::Draft => Vec::new(),
-        Status::Placed => return Err(Rejection::ReservationPending),
-        _ => give_up(state, &demands(&lines))?,
-    };
-    Ok(Some(Event::LinesChanged {
-        lines,
-        totals,
-        releases,
-    }))
-}
-
-/// What the new demands leave over of the old ones; they may not ask for more. A stock item keeps
-/// for an order once, all or nothing, and a release says what is kept, so it may come late or twice.
-fn give_up(state: &State, wanted: &[Demand]) -> Result<Vec<Release>, Rejection> {
-    let had = |stock| state.demands.iter().find(|had| had.stock() == stock);
-    let is_more = wanted
-        .iter()
-        .any(|it| had(it.stock()).is_none_or(|had| it.quantity > had.quantity));
-    if is_more {
-        return Err(Rejection::MoreThanReserved);
+    if state.awaited().is_some() {
+        return Err(Rejection::ReservationPending);
     }
-    let keep = |had: &Demand| {
-        let kept = wanted.iter().find(|it| it.stock() == had.stock());
-        kept.map_or(0, |it| it.quantity)
-    };
-    Ok(release_all(
-        state,
-        state.demands.iter().filter(|had| keep(had) < had.quantity),
-        keep,
-    ))
+    Ok(Some(match state.status {
+        Status::Draft => Event::LinesChanged {
+            lines,
+            totals,
+            releases: Vec::new(),
+        },
+        _ => propose(state, lines, totals, now + RESERVE_WITHIN),
+    }))
 }

@@ -32,9 +32,9 @@ fn step() -> impl Strategy<Value = Step> {
         Status::Cancelled,
         Status::Exception,
     ];
-    let line = (0..2_u8, 0..2_u8, 1..4_u32);
+    let lines = || prop::collection::vec((0..2_u8, 0..2_u8, 1..6_u32), 1..4);
     prop_oneof![
-        2 => (prop::collection::vec(line, 1..4), prop::bool::weighted(0.2))
+        2 => (lines(), prop::bool::weighted(0.2))
             .prop_map(|(lines, is_draft)| Step::Create { lines, is_draft }),
         1 => (0..2_u8, 0..2_u8, 1..6_i64).prop_map(|(product, location, quantity)| Step::Receive {
             product,
@@ -45,7 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(product, quantity)| Step::Transfer { product, quantity }),
         12 => any::<u8>().prop_map(Step::Advance),
         1 => any::<u8>().prop_map(Step::Cancel),
-        1 => (any::<u8>(), any::<u8>()).prop_map(|(order, keep)| Step::Reduce { order, keep }),
+        4 => (any::<u8>(), lines()).prop_map(|(order, lines)| Step::Change { order, lines }),
         8 => (any::<u8>(), 0..3_u32).prop_map(|(order, quantity)| Step::Ship { order, quantity }),
         4 => (any::<u8>(), any::<bool>())
             .prop_map(|(order, restock)| Step::Return { order, restock }),
@@ -60,8 +60,6 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     /// Whatever happens in whatever order, with every command delivered late or twice: once all
     /// is delivered, the orders, the stock and the shipments agree.
     #[test]

@@ -32,10 +32,10 @@ pub(super) enum Step {
     /// Whatever is next for an order: place, pick, pack.
     Advance(u8),
     Cancel(u8),
-    /// Leaves out lines.
-    Reduce {
+    /// Other lines.
+    Change {
         order: u8,
-        keep: u8,
+        lines: Vec<(u8, u8, u32)>,
     },
     /// So many of each line; 0 for all that is open.
     Ship {
@@ -83,7 +83,7 @@ impl World {
             Step::Transfer { product, quantity } => self.transfer(product, quantity),
             Step::Advance(order) => self.advance(order),
             Step::Cancel(order) => self.ask_one(order, order::Command::Cancel { reason: None }),
-            Step::Reduce { order, keep } => self.reduce(order, keep),
+            Step::Change { order, lines } => self.change(order, &lines),
             Step::Ship { order, quantity } => self.ship(order, quantity),
             Step::Return { order, restock } => self.give_back(order, restock),
             Step::Scan {
@@ -168,17 +168,9 @@ impl World {
         }
     }
 
-    fn reduce(&mut self, number: u8, keep: u8) {
-        let state = self
-            .order(number)
-            .and_then(|id| self.orders.states[&id.into()].0.clone());
-        let lines = state.into_iter().flat_map(|state| state.lines);
-        let lines: Vec<_> = lines
-            .take(usize::from(keep % 3) + 1)
-            .map(|line| new_line(line.terms.product, line.terms.location, 1))
-            .collect();
+    fn change(&mut self, number: u8, lines: &[(u8, u8, u32)]) {
         let patch = order::Patch {
-            lines: List::new(lines).ok(),
+            lines: Some(new_lines(lines)),
             ..Default::default()
         };
         self.ask_one(number, order::Command::Update(Box::new(patch)));
@@ -274,21 +266,18 @@ fn portions(quantities: impl Iterator<Item = u32>) -> Option<List<Portion, 1, 20
     List::new(portions.collect()).ok()
 }
 
-fn create(lines: &[(u8, u8, u32)], is_draft: bool) -> order::Command {
+fn new_lines(lines: &[(u8, u8, u32)]) -> List<order::NewLine, 1, 200> {
     let lines = lines
         .iter()
-        .map(|(product_number, location_number, quantity)| {
-            new_line(
-                product(*product_number),
-                location(*location_number),
-                *quantity,
-            )
-        })
-        .collect();
+        .map(|(which, place, quantity)| new_line(product(*which), location(*place), *quantity));
+    List::new(lines.collect()).unwrap()
+}
+
+fn create(lines: &[(u8, u8, u32)], is_draft: bool) -> order::Command {
     order::Command::Create(Box::new(order::Create {
         customer: Uuid::from_u128(0x30).into(),
         currency: "BRL".parse().unwrap(),
-        lines: List::new(lines).unwrap(),
+        lines: new_lines(lines),
         is_draft,
         shipping_address: serde_json::from_value(
             json!({"lines": ["Rua Um 1"], "city": "Recife", "country": "BR"}),
