@@ -1,16 +1,16 @@
 //! Reads the public Olist data set: orders of a Brazilian marketplace, 2016 to 2018.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
-use chrono_tz::America::Sao_Paulo;
+use anyhow::Result;
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
+use super::rows::{
+    CustomerRow, ItemRow, OrderRow, PaymentRow, ProductRow, SellerRow, TranslationRow, rows,
+};
 use super::tally::Tally;
 
 /// What was read.
@@ -106,69 +106,6 @@ pub struct Product {
     pub weight_g: Option<u32>,
     /// Length, width and height in millimetres.
     pub dimensions_mm: Option<[u32; 3]>,
-}
-
-#[derive(Deserialize)]
-struct OrderRow {
-    order_id: String,
-    customer_id: String,
-    order_status: Status,
-    #[serde(deserialize_with = "local")]
-    order_purchase_timestamp: Option<DateTime<Utc>>,
-    #[serde(deserialize_with = "local")]
-    order_approved_at: Option<DateTime<Utc>>,
-    #[serde(deserialize_with = "local")]
-    order_delivered_carrier_date: Option<DateTime<Utc>>,
-    #[serde(deserialize_with = "local")]
-    order_delivered_customer_date: Option<DateTime<Utc>>,
-    #[serde(deserialize_with = "local")]
-    order_estimated_delivery_date: Option<DateTime<Utc>>,
-}
-
-#[derive(Deserialize)]
-struct ItemRow {
-    order_id: String,
-    product_id: String,
-    seller_id: String,
-    price: Decimal,
-    freight_value: Decimal,
-}
-
-#[derive(Deserialize)]
-struct ProductRow {
-    product_id: String,
-    product_category_name: Option<String>,
-    product_weight_g: Option<Decimal>,
-    product_length_cm: Option<Decimal>,
-    product_height_cm: Option<Decimal>,
-    product_width_cm: Option<Decimal>,
-}
-
-#[derive(Deserialize)]
-struct CustomerRow {
-    customer_id: String,
-    customer_unique_id: String,
-    customer_zip_code_prefix: String,
-    customer_city: String,
-    customer_state: String,
-}
-
-#[derive(Deserialize)]
-struct SellerRow {
-    seller_id: String,
-    seller_city: String,
-}
-
-#[derive(Deserialize)]
-struct PaymentRow {
-    order_id: String,
-    payment_value: Decimal,
-}
-
-#[derive(Deserialize)]
-struct TranslationRow {
-    product_category_name: String,
-    product_category_name_english: String,
 }
 
 /// Reads the files of a folder.
@@ -309,48 +246,9 @@ fn payments(folder: &Path) -> Result<HashMap<String, Decimal>> {
     Ok(paid)
 }
 
-fn rows<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>> {
-    let path = folder.join(name);
-    let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
-    csv::Reader::from_reader(file)
-        .deserialize()
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("reading {}", path.display()))
-}
-
-fn local<'de, D: Deserializer<'de>>(field: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(field)? else {
-        return Ok(None);
-    };
-    NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S")
-        .map(|time| Some(in_sao_paulo(time)))
-        .map_err(serde::de::Error::custom)
-}
-
-/// Clocks that were put forward at midnight leave out an hour, and promises fall on midnight.
-fn in_sao_paulo(time: NaiveDateTime) -> DateTime<Utc> {
-    let at = |time: NaiveDateTime| Sao_Paulo.from_local_datetime(&time).earliest();
-    at(time)
-        .or_else(|| at(time + TimeDelta::hours(1)))
-        .map_or_else(|| time.and_utc(), |time| time.to_utc())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn utc(text: &str) -> String {
-        let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap();
-        in_sao_paulo(time).to_rfc3339()
-    }
-
-    #[test]
-    fn times_are_those_of_sao_paulo_with_its_summer_time() {
-        assert_eq!(utc("2017-07-09 21:57:05"), "2017-07-10T00:57:05+00:00");
-        assert_eq!(utc("2018-01-09 21:57:05"), "2018-01-09T23:57:05+00:00");
-        // Midnight of the night in which summer time began: there was none.
-        assert_eq!(utc("2017-10-15 00:00:00"), "2017-10-15T03:00:00+00:00");
-    }
 
     #[test]
     fn centimetres_become_millimetres_and_nothing_measures_zero() {

@@ -166,7 +166,9 @@ impl<'a> Run<'a> {
             Step::Ship => self.ship(step).await,
             Step::Book | Step::Depart | Step::TurnBack | Step::Deliver => self.scan(step).await,
             Step::Return => {
-                self.until(|status| status == "delivered").await?;
+                // A run that is taken up may find it returned already.
+                self.until(|status| matches!(status, "delivered" | "returned"))
+                    .await?;
                 let body = body::give_back(&self.planned.order);
                 self.act(step, "return", body).await.map(drop)
             }

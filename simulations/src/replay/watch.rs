@@ -1,50 +1,8 @@
 //! What a viewer saw of a shipment, and from where it goes on.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::{Event, Resource};
-
-/// A message of the server on a live connection.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub(super) enum Message {
-    /// A topic is followed from here.
-    Subscribed {
-        /// Which.
-        topic: String,
-        /// Where its next event follows.
-        cursor: String,
-        /// The resource at that point.
-        snapshot: Option<Resource>,
-    },
-    /// Something happened.
-    Event {
-        /// The topic.
-        topic: String,
-        /// Where the next event follows.
-        cursor: String,
-        /// What happened.
-        event: Event,
-    },
-    /// The connection was too slow, and events were left out.
-    Lagged {
-        /// The topic.
-        topic: String,
-    },
-    /// Something is wrong.
-    Error {
-        /// What.
-        code: String,
-        /// In words.
-        detail: Option<String>,
-        /// The topic, if it is about one.
-        topic: Option<String>,
-    },
-    /// Anything else.
-    #[serde(other)]
-    Other,
-}
 
 /// Where a viewer comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,24 +199,5 @@ mod tests {
         watch.subscribed("0", None);
         assert_eq!(see(&mut watch, 1), Reaction::Saw);
         assert!(watch.faults.is_empty());
-    }
-
-    #[test]
-    fn messages_are_read_and_unknown_ones_passed_over() {
-        let read = |text| serde_json::from_str::<Message>(text).unwrap();
-        assert!(matches!(read(r#"{"type":"pong"}"#), Message::Other));
-        assert!(matches!(
-            read(
-                r#"{"type":"subscribed","topic":"t","cursor":"3","snapshot":{"id":"shp_1","version":3,"object":"shipment"}}"#
-            ),
-            Message::Subscribed {
-                snapshot: Some(Resource { version: 3, .. }),
-                ..
-            }
-        ));
-        assert!(matches!(
-            read(r#"{"type":"error","code":"not-found","detail":"no"}"#),
-            Message::Error { topic: None, .. }
-        ));
     }
 }
