@@ -1,0 +1,166 @@
+//! A journal kept by Postgres.
+
+mod commit;
+mod connect;
+mod read;
+mod write;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use engine::journal::plan::ClaimKey;
+use engine::journal::{
+    Batch, ClaimHolder, Document, DueTimer, Error, Journal, Lease, Outcome, Parked, Query,
+    RequestRow, TenantPage,
+};
+use engine::{EntityKey, Recorded, Shard};
+use sqlx::{PgConnection, Postgres as Database};
+use uuid::Uuid;
+
+use crate::error::Failure;
+use crate::reads::Reads;
+use crate::writer::Writer;
+
+/// How often a commit is planned again because another node took a key in between.
+const ATTEMPTS: usize = 5;
+/// How long taking over may take. It waits for a former owner's transaction, which the server ends
+/// sooner than this.
+const TAKE_OVER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A journal kept by Postgres, 15 or newer.
+pub struct Postgres {
+    shards: u16,
+    writer: Writer<PgConnection>,
+    reads: Reads<Database>,
+}
+
+impl Postgres {
+    /// Opens the journal of a context, in the schema of its name, and makes or migrates it first
+    /// if need be. `readers` is how many connections read at once.
+    ///
+    /// # Errors
+    /// As [`crate::open`].
+    pub async fn open(url: &str, context: &str, shards: u16, readers: u32) -> Result<Self, Error> {
+        let options = connect::options(url, context)?;
+        connect::prepare(&options, context, Some(shards)).await?;
+        Ok(Self {
+            shards,
+            writer: Writer::new(connect::writing(&options), "BEGIN"),
+            reads: Reads {
+                pool: connect::pool(&options, readers),
+            },
+        })
+    }
+
+    /// Makes or migrates the schema of a context.
+    ///
+    /// # Errors
+    /// As [`crate::open`].
+    pub async fn migrate(url: &str, context: &str) -> Result<(), Error> {
+        connect::prepare(&connect::options(url, context)?, context, None).await
+    }
+}
+
+#[async_trait]
+impl Journal for Postgres {
+    fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    async fn take_over(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
+        let taking = commit::take_over(&self.writer, node, shards);
+        match tokio::time::timeout(TAKE_OVER_TIMEOUT, taking).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Unavailable("taking over takes too long".into())),
+        }
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Error> {
+        let mut look_up = engine::journal::plan::must_look_up(batch);
+        for _ in 0..ATTEMPTS {
+            match commit::commit(&self.writer, batch, look_up).await {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(Failure::Taken) => look_up = true,
+                Err(Failure::Error(error)) => return Err(error),
+            }
+        }
+        Err(Error::Unavailable(
+            "others keep taking the same keys".into(),
+        ))
+    }
+
+    async fn load(&self, keys: &[EntityKey]) -> Result<Vec<Option<Document>>, Error> {
+        read::load(&self.reads, keys).await
+    }
+
+    async fn history(
+        &self,
+        key: EntityKey,
+        after_version: u64,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, Error> {
+        self.reads.history(key, after_version, limit).await
+    }
+
+    async fn feed(&self, shard: Shard, after: u64, limit: u32) -> Result<Vec<Recorded>, Error> {
+        self.reads.feed(shard, after, limit).await
+    }
+
+    async fn tenant_feed(
+        &self,
+        tenant: Uuid,
+        after: &[(Shard, u64)],
+        span: u32,
+        limit: u32,
+    ) -> Result<TenantPage, Error> {
+        read::tenant_feed(&self.reads, tenant, after, span, limit).await
+    }
+
+    async fn heads(&self) -> Result<Vec<(Shard, u64)>, Error> {
+        self.reads.heads().await
+    }
+
+    async fn due_timers(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueTimer>, Error> {
+        self.reads.due_timers(now, limit).await
+    }
+
+    async fn claimant(
+        &self,
+        kind: &'static str,
+        scope: ClaimHolder,
+        key: &str,
+    ) -> Result<Option<Uuid>, Error> {
+        self.reads.claimant(ClaimKey::at(kind, scope, key)).await
+    }
+
+    async fn request(&self, scope: &str, key: &str) -> Result<Option<RequestRow>, Error> {
+        self.reads.request(scope, key).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {
+        self.reads.list(query).await
+    }
+
+    async fn checkpoints(&self, subscriber: &str) -> Result<Vec<(Shard, u64)>, Error> {
+        self.reads.checkpoints(subscriber).await
+    }
+
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, Error> {
+        self.reads.parked(limit).await
+    }
+
+    async fn prune_requests(
+        &self,
+        clients_before: DateTime<Utc>,
+        policies_before: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        let clients = read::prune(&self.reads, true, clients_before).await?;
+        let policies = read::prune(&self.reads, false, policies_before).await?;
+        Ok(clients + policies)
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        self.reads.ping().await
+    }
+}

@@ -1,0 +1,87 @@
+//! What Postgres is asked in its own words, and the forgetting of old request keys.
+
+use chrono::{DateTime, Utc};
+use engine::journal::plan::{cut_page, tenant_bounds};
+use engine::journal::{Document, Error, TenantPage};
+use engine::{EntityKey, Shard};
+use sqlx::Postgres;
+use uuid::Uuid;
+
+use crate::cells::{BoundCells, KeyCells, cells};
+use crate::reads::{Reads, document_columns, event_columns, within};
+use crate::rows::{EventRow, all, in_places};
+use crate::values::ms;
+
+use super::write::column;
+
+/// How many request keys are forgotten in one statement.
+const PRUNE_STEP: i64 = 1_000;
+
+pub(super) async fn load(
+    reads: &Reads<Postgres>,
+    keys: &[EntityKey],
+) -> Result<Vec<Option<Document>>, Error> {
+    let wanted: Vec<KeyCells> = cells(keys);
+    let query = sqlx::query_as(concat!(
+        "SELECT n.place - 1 AS place, ",
+        document_columns!(),
+        " FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS n(kind, id, place) ",
+        "JOIN documents d ON d.kind = n.kind AND d.id = n.id"
+    ));
+    let query = query
+        .bind(column(&wanted, |key| key.kind))
+        .bind(column(&wanted, |key| key.id));
+    in_places(reads.rows(query).await?, keys.len())
+}
+
+pub(super) async fn tenant_feed(
+    reads: &Reads<Postgres>,
+    tenant: Uuid,
+    after: &[(Shard, u64)],
+    span: u32,
+    limit: u32,
+) -> Result<TenantPage, Error> {
+    let bounds = tenant_bounds(after, &reads.heads().await?, span);
+    let open = bounds.iter().filter(|(_, after, until)| after < until);
+    let open: Vec<_> = open.map(BoundCells::from).collect();
+    if open.is_empty() {
+        return Ok(cut_page(Vec::new(), &bounds, limit));
+    }
+    // In the order in which the page is cut, so that no more is read than it takes.
+    let query = sqlx::query_as(concat!(
+        "SELECT ",
+        event_columns!(),
+        " FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS n(shard, after, until) ",
+        "JOIN events e ON e.shard = n.shard AND e.seq > n.after AND e.seq <= n.until ",
+        "WHERE e.tenant = $4 ORDER BY e.seq - n.after, e.shard LIMIT $5"
+    ));
+    let query = query
+        .bind(column(&open, |bound| bound.shard))
+        .bind(column(&open, |bound| bound.after))
+        .bind(column(&open, |bound| bound.until))
+        .bind(tenant)
+        .bind(i64::from(limit));
+    let events = all(reads.rows::<EventRow>(query).await?)?;
+    Ok(cut_page(events, &bounds, limit))
+}
+
+/// Forgets request keys in steps that are short enough to disturb nobody.
+pub(super) async fn prune(
+    reads: &Reads<Postgres>,
+    is_client: bool,
+    before: DateTime<Utc>,
+) -> Result<u64, Error> {
+    let mut gone = 0;
+    loop {
+        let step = sqlx::query(
+            "DELETE FROM requests WHERE ctid = ANY(ARRAY(\
+             SELECT ctid FROM requests WHERE is_client = $1 AND at < $2 ORDER BY at LIMIT $3))",
+        );
+        let step = step.bind(is_client).bind(ms(before)).bind(PRUNE_STEP);
+        let done = within(step.execute(&reads.pool)).await?.rows_affected();
+        gone += done;
+        if done < PRUNE_STEP.unsigned_abs() {
+            return Ok(gone);
+        }
+    }
+}

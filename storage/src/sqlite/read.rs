@@ -1,0 +1,56 @@
+//! What SQLite is asked in its own words.
+
+use engine::journal::plan::{cut_page, tenant_bounds};
+use engine::journal::{Document, Error, TenantPage};
+use engine::{EntityKey, Shard};
+use sqlx::Sqlite;
+use uuid::Uuid;
+
+use crate::cells::{BoundCells, KeyCells, cells};
+use crate::reads::{Reads, document_columns, event_columns};
+use crate::rows::{EventRow, all, in_places};
+
+use super::write::json;
+
+// CROSS JOIN is how SQLite is told to start with the keys, and to find each by its index.
+
+pub(super) async fn load(
+    reads: &Reads<Sqlite>,
+    keys: &[EntityKey],
+) -> Result<Vec<Option<Document>>, Error> {
+    let wanted: Vec<KeyCells> = cells(keys);
+    let query = sqlx::query_as(concat!(
+        "SELECT n.key AS place, ",
+        document_columns!(),
+        " FROM json_each($1) n CROSS JOIN documents d \
+         ON d.kind = n.value ->> 'kind' AND d.id = unhex(n.value ->> 'id', '-')"
+    ));
+    let query = query.bind(json(&wanted)?);
+    in_places(reads.rows(query).await?, keys.len())
+}
+
+pub(super) async fn tenant_feed(
+    reads: &Reads<Sqlite>,
+    tenant: Uuid,
+    after: &[(Shard, u64)],
+    span: u32,
+    limit: u32,
+) -> Result<TenantPage, Error> {
+    let bounds = tenant_bounds(after, &reads.heads().await?, span);
+    let open = bounds.iter().filter(|(_, after, until)| after < until);
+    let open: Vec<_> = open.map(BoundCells::from).collect();
+    if open.is_empty() {
+        return Ok(cut_page(Vec::new(), &bounds, limit));
+    }
+    // In the order in which the page is cut, so that no more is read than it takes.
+    let query = sqlx::query_as(concat!(
+        "SELECT ",
+        event_columns!(),
+        " FROM json_each($1) n CROSS JOIN events e ON e.shard = n.value ->> 'shard' \
+         AND e.seq > n.value ->> 'after' AND e.seq <= n.value ->> 'until' \
+         WHERE e.tenant = $2 ORDER BY e.seq - (n.value ->> 'after'), e.shard LIMIT $3"
+    ));
+    let query = query.bind(json(&open)?).bind(tenant).bind(i64::from(limit));
+    let events = all(reads.rows::<EventRow>(query).await?)?;
+    Ok(cut_page(events, &bounds, limit))
+}
