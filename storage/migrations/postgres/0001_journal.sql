@@ -79,18 +79,20 @@ WITH (fillfactor = 70);
 
 -- Every list of a company, in its order. Filters without an index of their own walk it: an index on
 -- the status would be rewritten by nearly every change, and cost them all their HOT updates.
-CREATE INDEX documents_listed ON documents (kind, tenant, created_at, id);
+-- It starts with the company, not the kind: a statement that finds documents by (kind, id) may be
+-- planned while the table is empty, and must have no other index to mistake for the primary key.
+CREATE INDEX documents_listed ON documents (tenant, kind, created_at, id);
 -- Look-ups by the client's own reference.
-CREATE INDEX documents_reference ON documents (kind, tenant, reference)
+CREATE INDEX documents_reference ON documents (tenant, kind, reference, created_at, id)
     WHERE reference IS NOT NULL;
 -- What belongs to something: a customer's orders, an order's shipments, a product's stock.
-CREATE INDEX documents_parent ON documents (kind, parent, created_at, id)
+CREATE INDEX documents_parent ON documents (parent, kind, created_at, id)
     WHERE parent IS NOT NULL;
 -- What is at a site: a location's stock.
-CREATE INDEX documents_site ON documents (kind, site, created_at, id)
+CREATE INDEX documents_site ON documents (site, kind, created_at, id)
     WHERE site IS NOT NULL;
 -- The few that are marked: stock that is low.
-CREATE INDEX documents_flagged ON documents (kind, tenant, created_at, id)
+CREATE INDEX documents_flagged ON documents (tenant, kind, created_at, id)
     WHERE flagged;
 
 -- Unique keys and their holders.

@@ -86,11 +86,13 @@ SELECT value ->> 'scope', value ->> 'key', value ->> 'body_hash', value ->> 'is_
     value ->> 'at'
 FROM json_each($1)";
 
+// By row numbers found from the keys: asked by the keys alone, SQLite walks all of a kind.
 const RELEASE_CLAIMS: &str = "
-DELETE FROM claims WHERE (kind, is_installation, tenant, key, holder) IN (
-    SELECT value ->> 'kind', value ->> 'is_installation', unhex(value ->> 'tenant', '-'),
-        value ->> 'key', unhex(value ->> 'holder', '-')
-    FROM json_each($1))";
+DELETE FROM claims WHERE rowid IN (
+    SELECT c.rowid FROM json_each($1) n CROSS JOIN claims c
+        ON c.kind = n.value ->> 'kind' AND c.is_installation = n.value ->> 'is_installation'
+        AND c.tenant = unhex(n.value ->> 'tenant', '-') AND c.key = n.value ->> 'key'
+    WHERE c.holder = unhex(n.value ->> 'holder', '-'))";
 
 const INSERT_CLAIMS: &str = "
 INSERT INTO claims (kind, is_installation, tenant, key, holder)
@@ -146,8 +148,9 @@ WHERE documents.kind = n.value ->> 'kind' AND documents.id = unhex(n.value ->> '
     AND documents.version = n.value ->> 'base_version'";
 
 const CLEAR_TIMERS: &str = "
-DELETE FROM timers WHERE (kind, entity, name) IN (
-    SELECT value ->> 'kind', unhex(value ->> 'entity', '-'), value ->> 'name' FROM json_each($1))";
+DELETE FROM timers WHERE rowid IN (
+    SELECT t.rowid FROM json_each($1) n CROSS JOIN timers t ON t.kind = n.value ->> 'kind'
+        AND t.entity = unhex(n.value ->> 'entity', '-') AND t.name = n.value ->> 'name')";
 
 const SET_TIMERS: &str = "
 INSERT INTO timers (kind, entity, tenant, name, at)
