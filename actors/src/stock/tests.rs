@@ -613,3 +613,20 @@ fn who_is_refused_more_keeps_what_he_has() {
     let gone = gone.when(at(reserve(1, 6), 1)).then([]);
     assert_eq!(gone.when(reserve(1, 2)).then([]).state().reserved, 0);
 }
+
+#[test]
+fn a_release_that_frees_nothing_still_voids_what_was_asked_before() {
+    let item = given::<Stock>(with(9))
+        .when(reserve(1, 2))
+        .happened()
+        .when(at(release(1, 2), 1))
+        .then([Event::Barred {
+            order: order(1),
+            reserve_by: reserve_by() + TimeDelta::seconds(1),
+            at: start(),
+        }]);
+    item.when(at(release(1, 2), 1))
+        .then([])
+        .when(at(reserve(1, 4), 1))
+        .then([]);
+}
