@@ -2,9 +2,17 @@
 
 use std::sync::Arc;
 
+use actors::api_key::ApiKey;
+use actors::company::Company;
+use actors::customer::Customer;
 use actors::location::Location;
+use actors::order::Order;
+use actors::policies;
+use actors::product::Product;
+use actors::session::Session;
 use actors::shipment::Shipment;
 use actors::stock::Stock;
+use actors::user::User;
 use anyhow::Context as _;
 use axum::Router;
 use engine::Engine;
@@ -60,9 +68,17 @@ impl App {
         journals: Vec<(&'static str, Arc<dyn Journal>)>,
     ) -> anyhow::Result<Arc<Self>> {
         let mut builder = Engine::builder(config.engine.clone())
+            .entity::<Company>()
+            .entity::<User>()
+            .entity::<Session>()
+            .entity::<ApiKey>()
+            .entity::<Customer>()
             .entity::<Location>()
+            .entity::<Product>()
             .entity::<Stock>()
-            .entity::<Shipment>();
+            .entity::<Order>()
+            .entity::<Shipment>()
+            .policies(policies::ALL);
         for (name, journal) in journals {
             builder = builder.context(name, journal);
         }

@@ -1,6 +1,8 @@
 //! The front door of Quenty: REST, WebSocket and server-sent events before the engine.
 //!
 //! ```text
+//!  serve        the program's life; app puts its parts together
+//!      |
 //!  server       connections: how many, how long, how they end
 //!      |
 //!  http/front   every request's id, span, deadline; the finish of its answer
@@ -13,9 +15,12 @@
 
 pub mod app;
 pub mod auth;
+pub mod bootstrap;
 pub mod config;
 pub mod http;
 pub mod idempotency;
+pub mod operator;
 pub mod problem;
+pub mod serve;
 pub mod server;
 pub mod telemetry;

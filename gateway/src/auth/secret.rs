@@ -94,6 +94,12 @@ impl Secret {
     }
 }
 
+/// A password that nobody guesses: 120 random bits.
+#[must_use]
+pub fn password() -> String {
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "Secret({})", self.prefix())

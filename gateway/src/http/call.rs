@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actors::ids::SessionId;
+use actors::session::{self, Session};
+use actors::user::Role;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use engine::journal::RequestRow;
 use engine::{Entities, Entity, Meta, Reply, RequestKey, Versioned};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::caller::{Caller, Role};
+use crate::auth::caller::Caller;
 use crate::http::extract::Limits;
 use crate::http::front::RequestId;
 use crate::idempotency;
@@ -19,6 +22,9 @@ use crate::problem::Problem;
 
 /// What a call that starts a saga leaves itself of the request's time, to render the answer.
 const MARGIN: Duration = Duration::from_millis(500);
+
+/// The namespace of ids that are derived from request keys. Never changes.
+const REQUESTS: Uuid = Uuid::from_u128(0x8b6d_0d2e_31c4_4a53_9b0f_52e6_7f0c_9a11);
 
 /// An authenticated request.
 #[derive(Clone)]
@@ -43,10 +49,6 @@ impl FromRequestParts<Arc<App>> for Call {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
-        if !is_read && !caller.can_write {
-            return Err(Problem::forbidden("this credential may only read"));
-        }
         let request_id = parts.extensions.get::<RequestId>();
         Ok(Self {
             caller,
@@ -111,8 +113,19 @@ impl Call {
     /// # Errors
     /// 404 when it is not there or another company's; 503 when it cannot be loaded.
     pub async fn get<E: Entity>(&self, id: E::Id) -> Result<Arc<Versioned<E>>, Problem> {
-        let entities = self.entities::<E>()?;
-        let entity = entities.get(self.caller.tenant, id, self.deadline).await?;
+        self.get_in(self.caller.tenant, id).await
+    }
+
+    /// An entity of a company as it is.
+    ///
+    /// # Errors
+    /// As [`Call::get`].
+    pub async fn get_in<E: Entity>(
+        &self,
+        tenant: Uuid,
+        id: E::Id,
+    ) -> Result<Arc<Versioned<E>>, Problem> {
+        let entity = self.entities::<E>()?.get(tenant, id, self.deadline).await?;
         entity.ok_or_else(Problem::not_found)
     }
 
@@ -134,6 +147,27 @@ impl Call {
     /// # Errors
     /// As [`Call::send`].
     pub async fn send_in<E: Entity>(
+        &self,
+        tenant: Uuid,
+        id: E::Id,
+        command: E::Command,
+    ) -> Result<Arc<Versioned<E>>, Problem> {
+        if !self.caller.can_write {
+            return Err(Problem::forbidden("this credential may only read"));
+        }
+        self.deliver::<E>(tenant, id, command).await
+    }
+
+    /// Ends a session, which also those may do who may only read.
+    ///
+    /// # Errors
+    /// As [`Call::send`].
+    pub async fn end_session(&self, tenant: Uuid, id: SessionId) -> Result<(), Problem> {
+        let revoke = session::Command::Revoke;
+        self.deliver::<Session>(tenant, id, revoke).await.map(drop)
+    }
+
+    async fn deliver<E: Entity>(
         &self,
         tenant: Uuid,
         id: E::Id,
@@ -169,7 +203,22 @@ impl Call {
     /// When to stop waiting for a saga.
     #[must_use]
     pub fn saga_deadline(&self) -> Instant {
-        (Instant::now() + self.patience).min(self.deadline - MARGIN)
+        let latest = self.deadline.checked_sub(MARGIN).unwrap_or(self.deadline);
+        (Instant::now() + self.patience).min(latest)
+    }
+
+    /// A new id that a repeat under the same key finds again, for what is part of an entity and so
+    /// is not found by its request.
+    #[must_use]
+    pub fn derived_id<I: From<Uuid>>(&self) -> I {
+        let id = match &self.request {
+            Some(request) => {
+                let name = format!("{}\0{}", request.scope, request.key);
+                Uuid::new_v5(&REQUESTS, name.as_bytes())
+            }
+            None => Uuid::now_v7(),
+        };
+        id.into()
     }
 
     async fn seen<E: Entity>(
@@ -188,11 +237,7 @@ impl Call {
             let rejection = serde_json::from_str::<E::Rejection>(&refusal);
             return Err(rejection.map_or_else(|_| Problem::internal(), |it| Problem::refused(&it)));
         }
-        let entities = self.entities::<E>()?;
-        let entity = entities
-            .get(tenant, row.entity.into(), self.deadline)
-            .await?;
-        entity.ok_or_else(Problem::not_found)
+        self.get_in(tenant, row.entity.into()).await
     }
 }
 

@@ -50,13 +50,19 @@ struct View {
 #[must_use]
 pub(super) fn routes(api: Api) -> Api {
     api.add(
-        Route::get("/stock/movements", "Lists the ledger of a stock item, oldest first")
-            .query("stock", "The stock item; or else give product and location.")
-            .query("product", "The product.")
-            .query("location", "The location.")
-            .query("limit", "1 to 100; 20 if not given.")
-            .query("cursor", "`next_cursor` of the page before.")
-            .gives_page_of::<View>(),
+        Route::get(
+            "/stock/movements",
+            "Lists the ledger of a stock item, oldest first",
+        )
+        .query(
+            "stock",
+            "The stock item; or else give product and location.",
+        )
+        .query("product", "The product.")
+        .query("location", "The location.")
+        .query("limit", "1 to 100; 20 if not given.")
+        .query("cursor", "`next_cursor` of the page before.")
+        .gives_page_of::<View>(),
         list_ledger,
     )
 }
@@ -155,6 +161,9 @@ fn view(recorded: &Recorded) -> Result<Option<View>, Problem> {
         Event::TransferredIn { movement, .. } => view.movement = Some(movement),
         Event::Reserved { order, .. } | Event::Released { order, .. } => view.order = Some(order),
         Event::Sold {
+            order, shipment, ..
+        }
+        | Event::Strayed {
             order, shipment, ..
         } => (view.order, view.shipment) = (Some(order), Some(shipment)),
         Event::Returned {

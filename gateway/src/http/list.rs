@@ -202,7 +202,9 @@ impl Fields {
     }
 }
 
-fn everything(kind: &'static str, tenant: Option<Uuid>) -> Query {
+/// The question for the newest of a kind, without any filter.
+#[must_use]
+pub fn everything(kind: &'static str, tenant: Option<Uuid>) -> Query {
     Query {
         kind,
         tenant,

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use engine::{Entity as _, Versioned};
 use serde::Serialize;
+use strum::VariantNames as _;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ pub struct View {
 impl Resource for Location {
     const OBJECT: &'static str = "location";
     const PATH: &'static str = "/locations";
-    const STATUSES: &'static [&'static str] = &["active", "inactive"];
+    const STATUSES: &'static [&'static str] = Status::VARIANTS;
     type View = View;
 
     fn view(entity: &Versioned<Self>) -> Option<View> {

@@ -2,16 +2,29 @@
 
 pub mod api;
 pub mod call;
-pub mod docs;
-pub mod events;
 pub mod extract;
 pub mod front;
-pub mod health;
 pub mod list;
-pub mod location;
-pub mod problems;
 pub mod resource;
 mod strict;
+
+pub mod api_key;
+pub mod auth;
+pub mod company;
+pub mod customer;
+pub mod docs;
+pub mod events;
+pub mod export;
+pub mod health;
+pub mod ledger;
+pub mod location;
+pub mod order;
+pub mod parked;
+pub mod problems;
+pub mod product;
+pub mod shipment;
+pub mod stock;
+pub mod user;
 
 use std::sync::Arc;
 
@@ -25,7 +38,18 @@ use api::Api;
 /// the same lines what they take and give.
 pub fn router(app: &Arc<App>) -> Router {
     let api = Api::new(Arc::clone(app));
+    let api = auth::routes(api);
+    let api = company::routes(api);
+    let api = user::routes(api);
+    let api = api_key::routes(api);
+    let api = customer::routes(api);
     let api = location::routes(api);
+    let api = product::routes(api);
+    let api = stock::routes(api);
+    let api = order::routes(api);
+    let api = shipment::routes(api);
+    let api = export::routes(api);
+    let api = parked::routes(api);
     let (router, document) = api.finish();
     router
         .merge(docs::routes(document))

@@ -7,11 +7,12 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
-use engine::journal::{ClaimHolder, Document};
+use engine::journal::Document;
 use engine::{Entity, Versioned};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::http::api::{Api, BASE, Route};
 use crate::http::call::Call;
@@ -32,6 +33,19 @@ pub trait Resource: Entity<Id: std::fmt::Display + serde::de::DeserializeOwned> 
     const FILTERS: &'static [Filter] = &[];
     /// What clients see.
     type View: Serialize + ToSchema;
+
+    /// The company whose entities are listed; `None` for those of the whole installation.
+    ///
+    /// # Errors
+    /// When the caller may list none.
+    fn scope(call: &Call) -> Result<Option<Uuid>, Problem> {
+        call.company().map(Some)
+    }
+
+    /// The company that an entity must be of for the caller to see it.
+    fn tenant(call: &Call, _: Self::Id) -> Uuid {
+        call.caller.tenant
+    }
 
     /// What clients see of an entity; `None` if it has events but is not there for them.
     fn view(entity: &Versioned<Self>) -> Option<Self::View>;
@@ -197,20 +211,22 @@ pub fn page(data: Vec<Value>, next_cursor: Option<String>) -> Response {
 }
 
 async fn list<R: Resource>(call: Call, uri: Uri) -> Result<Response, Problem> {
-    let tenant = call.company()?;
-    list_in::<R>(&call, Some(tenant), &uri).await
+    let tenant = R::scope(&call)?;
+    list_in::<R>(&call, tenant, None, &uri).await
 }
 
-/// A list of one company's, or of the installation's.
+/// A list of one company's, or of the installation's; only of one parent's, if it is given.
 ///
 /// # Errors
 /// 422 when the query does not read; 503 when the journal does not answer.
 pub async fn list_in<R: Resource>(
     call: &Call,
-    tenant: Option<uuid::Uuid>,
+    tenant: Option<Uuid>,
+    parent: Option<Uuid>,
     uri: &Uri,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(R::KIND, tenant, R::STATUSES, R::FILTERS, uri)?;
+    let mut asked = Asked::read(R::KIND, tenant, R::STATUSES, R::FILTERS, uri)?;
+    asked.query.parent = parent.or(asked.query.parent);
     let entities = call.entities::<R>()?;
     let mut documents = entities.list(&asked.query).await?;
     let next_cursor = asked.next_cursor(&mut documents);
@@ -255,7 +271,7 @@ async fn get<R: Resource>(
         }
     }
     let entity = match then {
-        None => call.get::<R>(id).await?,
+        None => call.get_in::<R>(R::tenant(&call, id), id).await?,
         Some(then) => Arc::new(past::<R>(&call, id, then).await?),
     };
     let Some(fields) = fields else {
@@ -272,7 +288,7 @@ enum Then {
 }
 
 async fn past<R: Resource>(call: &Call, id: R::Id, then: Then) -> Result<Versioned<R>, Problem> {
-    let (entities, tenant) = (call.entities::<R>()?, call.caller.tenant);
+    let (entities, tenant) = (call.entities::<R>()?, R::tenant(call, id));
     let entity = match then {
         Then::Version(version) => entities.at_version(tenant, id, version).await?,
         Then::Time(time) => entities.at_time(tenant, id, time).await?,
@@ -294,7 +310,7 @@ async fn history_of<R: Resource>(
         }
     }
     // Not there, or another company's, is a 404; also for what exists but has no newer events.
-    let entity = call.get::<R>(id).await?;
+    let entity = call.get_in::<R>(R::tenant(&call, id), id).await?;
     let entities = call.entities::<R>()?;
     let events = entities.history(entity.tenant, id, after, limit).await?;
     let last = events.last().map_or(after, |event| event.version);
@@ -308,11 +324,20 @@ fn version(name: &str, text: &str) -> Result<u64, Problem> {
         .map_err(|_| Problem::bad_parameter(name, "invalid-value", "a version is a whole number"))
 }
 
-/// The resource that has a claim in the company, such as a reference.
+/// A resource of the company that a body names.
 ///
 /// # Errors
-/// 503 when the journal does not answer.
-pub async fn holder<R: Resource>(call: &Call, claim: &str) -> Result<Option<R::Id>, Problem> {
-    let holder = ClaimHolder::Tenant(call.company()?);
-    Ok(call.entities::<R>()?.find(holder, claim).await?)
+/// 422 with a pointer to the field when the company has no such resource.
+pub async fn named<R: Resource>(
+    call: &Call,
+    id: R::Id,
+    pointer: &str,
+) -> Result<Arc<Versioned<R>>, Problem> {
+    match call.get::<R>(id).await {
+        Err(problem) if problem.status() == StatusCode::NOT_FOUND => {
+            let what = format!("the company has no such {}", R::OBJECT.replace('_', " "));
+            Err(Problem::invalid(pointer, "not-found", what))
+        }
+        found => found,
+    }
 }

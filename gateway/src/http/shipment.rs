@@ -1,6 +1,7 @@
 //! `/shipments`: parcels on their way, as their carriers' events tell.
 
 use actors::ids::{OrderId, ShipmentId};
+use actors::product::Product;
 use actors::shipment::{
     Carrier, CarrierEvent, Command, Create, Line, Numbering, Parcel, Scan, Shipment, Status,
     TrackingNumber,
@@ -18,7 +19,6 @@ use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::extract::{Body, Path};
 use crate::http::list::{self, Filter, On};
-use crate::http::product;
 use crate::http::resource::{self, Head, Resource, created, done, milliseconds_if_any};
 use crate::problem::Problem;
 
@@ -97,13 +97,20 @@ impl Resource for Shipment {
             lines: it.lines.to_vec(),
             parcels: it.parcels.to_vec(),
             consignee: it.parties.as_ref().map(|parties| parties.consignee.clone()),
-            sender: it.parties.as_ref().and_then(|parties| parties.sender.clone()),
+            sender: it
+                .parties
+                .as_ref()
+                .and_then(|parties| parties.sender.clone()),
             carrier: it.carrier,
             service: it.service.clone(),
             tracking_number: it.tracking_number()?.clone(),
             estimated_delivery: it.estimated_delivery(),
             events: it.scans.iter().map(|scan| Scan::clone(scan)).collect(),
-            allowed_transitions: if it.is_called_off { Vec::new() } else { status.next() },
+            allowed_transitions: if it.is_called_off {
+                Vec::new()
+            } else {
+                status.next()
+            },
             cancel_reason: it.cancel_reason.clone(),
             metadata: it.metadata.clone(),
         })
@@ -166,23 +173,32 @@ pub fn routes(api: Api) -> Api {
     let keyed = |route: Route| route.keyed(Shipment::CONTEXT);
     resource::routes::<Shipment>(api)
         .add(
-            keyed(Route::post("/shipments", "Makes a shipment without an order"))
-                .takes::<New>()
-                .gives::<View>(StatusCode::CREATED),
+            keyed(Route::post(
+                "/shipments",
+                "Makes a shipment without an order",
+            ))
+            .takes::<New>()
+            .gives::<View>(StatusCode::CREATED),
             create,
         )
         .add(
-            keyed(Route::post("/shipments/{id}/events", "Files a carrier's events"))
-                .conditional()
-                .takes::<Events>()
-                .gives::<View>(StatusCode::OK),
+            keyed(Route::post(
+                "/shipments/{id}/events",
+                "Files a carrier's events",
+            ))
+            .conditional()
+            .takes::<Events>()
+            .gives::<View>(StatusCode::OK),
             record,
         )
         .add(
-            keyed(Route::post("/shipments/{id}/cancel", "Calls a shipment off"))
-                .conditional()
-                .takes::<Cancellation>()
-                .gives::<View>(StatusCode::OK),
+            keyed(Route::post(
+                "/shipments/{id}/cancel",
+                "Calls a shipment off",
+            ))
+            .conditional()
+            .takes::<Cancellation>()
+            .gives::<View>(StatusCode::OK),
             cancel,
         )
 }
@@ -191,7 +207,8 @@ async fn create(call: Call, Body(new): Body<New>) -> Result<Response, Problem> {
     call.company()?;
     for (index, line) in new.lines.iter().enumerate() {
         if let Some(id) = line.product {
-            product::known(&call, id, &format!("/lines/{index}/product")).await?;
+            let pointer = format!("/lines/{index}/product");
+            resource::named::<Product>(&call, id, &pointer).await?;
         }
     }
     let create = Create {
@@ -208,7 +225,11 @@ async fn create(call: Call, Body(new): Body<New>) -> Result<Response, Problem> {
         metadata: new.metadata,
     };
     let id = ShipmentId::from(Uuid::now_v7());
-    created(&call.send::<Shipment>(id, Command::Create(Box::new(create))).await?)
+    created(
+        &call
+            .send::<Shipment>(id, Command::Create(Box::new(create)))
+            .await?,
+    )
 }
 
 async fn record(
@@ -216,7 +237,11 @@ async fn record(
     Path(id): Path<ShipmentId>,
     Body(body): Body<Events>,
 ) -> Result<Response, Problem> {
-    done(&call.send::<Shipment>(id, Command::Record(body.events)).await?)
+    done(
+        &call
+            .send::<Shipment>(id, Command::Record(body.events))
+            .await?,
+    )
 }
 
 async fn cancel(
@@ -224,5 +249,9 @@ async fn cancel(
     Path(id): Path<ShipmentId>,
     Body(Cancellation { reason }): Body<Cancellation>,
 ) -> Result<Response, Problem> {
-    done(&call.send::<Shipment>(id, Command::Cancel { reason }).await?)
+    done(
+        &call
+            .send::<Shipment>(id, Command::Cancel { reason })
+            .await?,
+    )
 }

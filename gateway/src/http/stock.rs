@@ -2,6 +2,7 @@
 
 use actors::ids::{LocationId, MovementId, ProductId, StockId};
 use actors::location::Location;
+use actors::product::Product;
 use actors::stock::{Action, Command, MoveKind, Note, Stock, Summary};
 use actors::values::given;
 use axum::http::StatusCode;
@@ -15,9 +16,9 @@ use utoipa::ToSchema;
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::extract::{Body, Path};
+use crate::http::ledger;
 use crate::http::list::{self, Filter, On};
 use crate::http::resource::{self, Head, Resource, done, json_response};
-use crate::http::{ledger, product};
 use crate::problem::Problem;
 
 /// A product at a location.
@@ -188,12 +189,10 @@ pub fn routes(api: Api) -> Api {
 
 async fn enter(call: Call, Body(new): Body<NewMovement>) -> Result<Response, Problem> {
     call.company()?;
-    product::known(&call, new.product, "/product").await?;
-    for (location, pointer) in [(Some(new.location), "/location"), (new.to, "/to")] {
-        if let Some(location) = location {
-            let missing = |_| Problem::invalid(pointer, "not-found", "there is no such location");
-            call.get::<Location>(location).await.map_err(missing)?;
-        }
+    resource::named::<Product>(&call, new.product, "/product").await?;
+    resource::named::<Location>(&call, new.location, "/location").await?;
+    if let Some(to) = new.to {
+        resource::named::<Location>(&call, to, "/to").await?;
     }
     let movement = call.derived_id();
     let command = Command {

@@ -27,6 +27,16 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     T::deserialize(tracked).map_err(|error| refusal(&error, &track.path()))
 }
 
+/// Reads a value that is part of a body, and was checked with it.
+///
+/// # Errors
+/// 422 with a pointer, from the value on, when it is not what `T` takes.
+pub(crate) fn read_value<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Problem> {
+    let mut track = Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
+    T::deserialize(tracked).map_err(|error| refusal(&error, &track.path()))
+}
+
 /// What serde's derived code does not see: keys that come twice in free-form parts, and NUL.
 fn check(body: &[u8]) -> Result<(), Problem> {
     let mut track = Track::new();

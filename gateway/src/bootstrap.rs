@@ -1,0 +1,67 @@
+//! The first superuser: made when there is none, so that somebody can come in.
+
+use std::time::{Duration, Instant};
+
+use actors::ids::UserId;
+use actors::user::{Command, Profile, Role, User};
+use actors::values::{Email, Metadata, Name, SecretHash};
+use anyhow::{Context as _, bail};
+use engine::{Entity as _, Meta, Reply};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::secret;
+use crate::http::list;
+
+/// The variables with the first superuser's address and password.
+pub const EMAIL_VARIABLE: &str = "QUENTY_ADMIN_EMAIL";
+/// See [`EMAIL_VARIABLE`].
+pub const PASSWORD_VARIABLE: &str = "QUENTY_ADMIN_PASSWORD";
+/// The address if none is given.
+const EMAIL: &str = "admin@localhost";
+/// How long the journal has to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Makes the first superuser if the installation has none, and prints how to sign in.
+///
+/// # Errors
+/// When the address is none, or the journal does not answer.
+pub async fn first_superuser(app: &App) -> anyhow::Result<()> {
+    let users = app.engine.entities::<User>()?;
+    let mut query = list::everything(User::KIND, Some(Uuid::nil()));
+    query.limit = 1;
+    if !users.list(&query).await?.is_empty() {
+        return Ok(());
+    }
+    let email = std::env::var(EMAIL_VARIABLE).unwrap_or_else(|_| EMAIL.to_owned());
+    let email = Email::new(&email).with_context(|| format!("{EMAIL_VARIABLE} {email:?}"))?;
+    let given = std::env::var(PASSWORD_VARIABLE).ok();
+    let password = given.clone().unwrap_or_else(secret::password);
+    let hash = app.passwords.hash(&password).await?;
+    let command = Command::Register {
+        profile: Profile {
+            email: email.clone(),
+            name: Name::new("Administrator")?,
+        },
+        role: Role::Superuser,
+        password: SecretHash::new(&hash)?,
+        reference: None,
+        metadata: Metadata::default(),
+    };
+    let meta = Meta {
+        deadline: Instant::now() + PATIENCE,
+        ..Meta::new(Uuid::nil(), "bootstrap", "bootstrap", PATIENCE)
+    };
+    match users
+        .send(UserId::from(Uuid::now_v7()), command, meta)
+        .await?
+    {
+        Reply::Done(_) | Reply::Seen(_) => {}
+        Reply::Refused(rejection) => bail!("the first superuser: {rejection}"),
+    }
+    match given {
+        Some(_) => eprintln!("made the superuser {email} with the password of {PASSWORD_VARIABLE}"),
+        None => eprintln!("made the superuser {email} with the password {password}"),
+    }
+    Ok(())
+}

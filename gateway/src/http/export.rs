@@ -1,0 +1,164 @@
+//! `GET /export`: everything of one company as JSON lines.
+
+use std::sync::Arc;
+
+use actors::api_key::ApiKey;
+use actors::company::Company;
+use actors::customer::Customer;
+use actors::location::Location;
+use actors::order::Order;
+use actors::product::Product;
+use actors::shipment::Shipment;
+use actors::stock::Stock;
+use actors::user::User;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use engine::feed::Positions;
+use engine::journal::Query;
+use futures::Stream;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::app::{App, CONTEXTS};
+use crate::http::api::{Api, Route};
+use crate::http::call::Call;
+use crate::http::events;
+use crate::http::list;
+use crate::http::resource::{Resource, shown};
+use crate::problem::Problem;
+
+/// Lines ready for a client who is slow to take them.
+const READY: usize = 256;
+/// Resources, or events, read at a time.
+const PAGE: u32 = 500;
+/// Positions of a shard looked at at a time.
+const SPAN: u32 = 10_000;
+
+/// The media type of JSON lines.
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+
+/// The route of the export.
+#[must_use]
+pub fn routes(api: Api) -> Api {
+    api.add(
+        Route::get(
+            "/export",
+            "Writes everything of the company: its resources, then its events",
+        )
+        .gives_other(
+            StatusCode::OK,
+            "application/x-ndjson",
+            "A JSON object a line; the last is `{\"object\":\"end\"}`, without which the \
+                 export broke off.",
+        ),
+        export,
+    )
+}
+
+async fn export(call: Call) -> Result<Response, Problem> {
+    call.admin()?;
+    let tenant = call.company()?;
+    let (lines, ready) = mpsc::channel(READY);
+    tokio::spawn(async move {
+        let writer = Writer {
+            app: Arc::clone(&call.app),
+            tenant,
+            lines,
+        };
+        if let Err(error) = writer.write().await {
+            tracing::warn!(%error, "an export broke off");
+        }
+    });
+    let mut response = Response::new(Body::from_stream(stream(ready)));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, MEDIA_TYPE);
+    Ok(response)
+}
+
+fn stream(ready: mpsc::Receiver<Value>) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
+    futures::stream::unfold(ready, |mut ready| async move {
+        let line = ready.recv().await?;
+        Some((Ok(Bytes::from(format!("{line}\n"))), ready))
+    })
+}
+
+struct Writer {
+    app: Arc<App>,
+    tenant: Uuid,
+    lines: mpsc::Sender<Value>,
+}
+
+impl Writer {
+    async fn write(&self) -> anyhow::Result<()> {
+        self.resources::<Company>().await?;
+        self.resources::<User>().await?;
+        self.resources::<ApiKey>().await?;
+        self.resources::<Customer>().await?;
+        self.resources::<Location>().await?;
+        self.resources::<Product>().await?;
+        self.resources::<Stock>().await?;
+        self.resources::<Order>().await?;
+        self.resources::<Shipment>().await?;
+        for context in CONTEXTS {
+            self.events(context).await?;
+        }
+        self.put(serde_json::json!({ "object": "end" })).await
+    }
+
+    async fn resources<R: Resource>(&self) -> anyhow::Result<()> {
+        let entities = self.app.engine.entities::<R>()?;
+        let mut query = Query {
+            descending: false,
+            limit: PAGE,
+            ..list::everything(R::KIND, Some(self.tenant))
+        };
+        loop {
+            let page = entities.list(&query).await?;
+            for document in &page {
+                let deadline = std::time::Instant::now() + self.app.config.gateway.request_timeout;
+                let resource = match R::listed(document) {
+                    Some(resource) => Some(resource),
+                    None => {
+                        let id = document.id.into();
+                        let entity = entities.get(self.tenant, id, deadline).await?;
+                        entity.and_then(|entity| shown(&entity).ok())
+                    }
+                };
+                if let Some(resource) = resource {
+                    self.put(resource).await?;
+                }
+            }
+            let Some(last) = page.last().filter(|_| page.len() == PAGE as usize) else {
+                return Ok(());
+            };
+            query.after = Some((last.created_at, last.id));
+        }
+    }
+
+    async fn events(&self, context: &'static str) -> anyhow::Result<()> {
+        let engine = &self.app.engine;
+        let ends = engine.heads(context).await?;
+        let mut after = Positions::new();
+        while ends
+            .iter()
+            .any(|(shard, end)| after.get(shard).is_none_or(|at| at < end))
+        {
+            let page = engine
+                .tenant_feed(context, self.tenant, &after, SPAN, PAGE)
+                .await?;
+            for event in &page.events {
+                self.put(events::render(event)).await?;
+            }
+            after.extend(page.looked_at);
+        }
+        Ok(())
+    }
+
+    async fn put(&self, line: Value) -> anyhow::Result<()> {
+        Ok(self.lines.send(line).await?)
+    }
+}

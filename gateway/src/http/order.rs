@@ -1,0 +1,308 @@
+//! `/orders`: written, placed, picked, packed, shipped, delivered, and what may go otherwise.
+
+mod new;
+mod view;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actors::ids::{CustomerId, OrderId, ShipmentId};
+use actors::order::{Command, LINES_AT_MOST, Order, Portion, Return, Ship, Status};
+use actors::shipment::{Carrier, Parcel, Shipment, TrackingNumber};
+use actors::values::{Address, List, Text};
+use axum::http::StatusCode;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use engine::{Entity as _, Versioned};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::api::{Api, Route};
+use crate::http::call::Call;
+use crate::http::extract::{Body, Path};
+use crate::http::list::{self, Filter, On};
+use crate::http::resource::{self, Resource, answer, done};
+use crate::http::shipment::Cancellation;
+use crate::problem::Problem;
+
+pub use view::View;
+
+/// How often a shipment that is about to be made is looked for.
+const LOOK: Duration = Duration::from_millis(5);
+
+impl Resource for Order {
+    const OBJECT: &'static str = "order";
+    const PATH: &'static str = "/orders";
+    const STATUSES: &'static [&'static str] = &[
+        "draft",
+        "placed",
+        "confirmed",
+        "rejected",
+        "picking",
+        "packed",
+        "cancelling",
+        "cancelled",
+        "partially_shipped",
+        "shipped",
+        "partially_delivered",
+        "delivered",
+        "partially_returned",
+        "returned",
+    ];
+    const FILTERS: &'static [Filter] = &[Filter {
+        name: "customer",
+        what: "Only those of this customer.",
+        on: On::Parent(list::id::<CustomerId>),
+    }];
+    type View = View;
+
+    fn view(entity: &Versioned<Self>) -> Option<View> {
+        View::of(entity)
+    }
+}
+
+/// Goods to be handed over to a carrier.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = NewOrderShipment)]
+struct NewShipment {
+    /// Which goods; all that are not in a shipment yet, if not given.
+    #[schema(value_type = Option<Vec<Portion>>, min_items = 1, max_items = 200)]
+    lines: Option<List<Portion, 1, LINES_AT_MOST>>,
+    /// The parcels; a single one that weighs what its goods do, if not given.
+    #[schema(value_type = Option<Vec<Parcel>>, min_items = 1, max_items = 100)]
+    parcels: Option<List<Parcel, 1, 100>>,
+    /// From whom.
+    sender: Option<Address>,
+    /// Who carries it.
+    carrier: Carrier,
+    /// Which of the carrier's services.
+    service: Option<Text<60>>,
+    /// The carrier's number, if it is known already.
+    tracking_number: Option<TrackingNumber>,
+    /// When it should arrive.
+    estimated_delivery: Option<DateTime<Utc>>,
+}
+
+/// Goods that have come back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewOrderReturn)]
+struct NewReturn {
+    /// Which goods.
+    #[schema(value_type = Vec<Portion>, min_items = 1, max_items = 200)]
+    lines: List<Portion, 1, LINES_AT_MOST>,
+    /// Whether they are fit to be sold again.
+    #[serde(default = "yes")]
+    restock: bool,
+    /// Why they came back.
+    reason: Option<Text<500>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The routes of orders.
+#[must_use]
+pub fn routes(api: Api) -> Api {
+    let keyed = |route: Route| route.keyed(Order::CONTEXT).gives::<View>(StatusCode::OK);
+    let act = |route: Route| keyed(route).conditional();
+    let api = resource::routes::<Order>(api)
+        .add(
+            Route::post(
+                "/orders",
+                "Writes an order, and places it unless it is a draft",
+            )
+            .keyed(Order::CONTEXT)
+            .waits()
+            .takes::<new::New>()
+            .gives::<View>(StatusCode::CREATED)
+            .gives::<View>(StatusCode::ACCEPTED),
+            create,
+        )
+        .add(
+            act(Route::patch(
+                "/orders/{id}",
+                "Changes an order, until picking starts",
+            ))
+            .takes::<new::Changes>(),
+            update,
+        )
+        .add(
+            act(Route::post("/orders/{id}/place", "Makes a draft binding")).waits(),
+            place,
+        )
+        .add(
+            act(Route::post(
+                "/orders/{id}/cancel",
+                "Calls it off, until the first parcel leaves",
+            ))
+            .waits()
+            .takes::<Cancellation>(),
+            cancel,
+        );
+    api.add(
+        act(Route::post(
+            "/orders/{id}/pick",
+            "Its goods are being collected",
+        )),
+        async |call: Call, path: Path<OrderId>| set(call, path, Command::Pick).await,
+    )
+    .add(
+        act(Route::post(
+            "/orders/{id}/pack",
+            "Its goods are collected and packed",
+        )),
+        async |call: Call, path: Path<OrderId>| set(call, path, Command::Pack).await,
+    )
+    .add(
+        act(Route::post(
+            "/orders/{id}/ship",
+            "Hands goods over to a carrier",
+        ))
+        .waits()
+        .takes::<NewShipment>(),
+        ship,
+    )
+    .add(
+        act(Route::post("/orders/{id}/return", "Goods have come back")).takes::<NewReturn>(),
+        take_back,
+    )
+}
+
+async fn create(call: Call, Body(new): Body<new::New>) -> Result<Response, Problem> {
+    let is_draft = new.draft;
+    let create = new::create(&call, new).await?;
+    let id = OrderId::from(Uuid::now_v7());
+    let command = Command::Create(Box::new(create));
+    let order = call.send::<Order>(id, command).await?;
+    if is_draft {
+        return answer(StatusCode::CREATED, &order);
+    }
+    let order = settled(&call, order).await?;
+    let status = if is_settled(&order) {
+        StatusCode::CREATED
+    } else {
+        StatusCode::ACCEPTED
+    };
+    answer(status, &order)
+}
+
+async fn update(
+    call: Call,
+    Path(id): Path<OrderId>,
+    Body(changes): Body<new::Changes>,
+) -> Result<Response, Problem> {
+    let patch = new::patch(&call, id, changes).await?;
+    done(
+        &call
+            .send::<Order>(id, Command::Update(Box::new(patch)))
+            .await?,
+    )
+}
+
+async fn place(call: Call, Path(id): Path<OrderId>) -> Result<Response, Problem> {
+    let order = call.send::<Order>(id, Command::Place).await?;
+    accepted_unless_settled(&settled(&call, order).await?)
+}
+
+async fn cancel(
+    call: Call,
+    Path(id): Path<OrderId>,
+    Body(Cancellation { reason }): Body<Cancellation>,
+) -> Result<Response, Problem> {
+    let order = call.send::<Order>(id, Command::Cancel { reason }).await?;
+    accepted_unless_settled(&settled(&call, order).await?)
+}
+
+async fn set(call: Call, Path(id): Path<OrderId>, command: Command) -> Result<Response, Problem> {
+    done(&call.send::<Order>(id, command).await?)
+}
+
+async fn ship(
+    call: Call,
+    Path(id): Path<OrderId>,
+    Body(new): Body<NewShipment>,
+) -> Result<Response, Problem> {
+    let shipment = call.derived_id();
+    let ship = Ship {
+        shipment,
+        lines: new.lines,
+        parcels: new.parcels,
+        sender: new.sender,
+        carrier: new.carrier,
+        service: new.service,
+        tracking_number: new.tracking_number,
+        estimated_delivery: new.estimated_delivery,
+    };
+    let order = call
+        .send::<Order>(id, Command::Ship(Box::new(ship)))
+        .await?;
+    let is_made = wait_for_shipment(&call, shipment).await?;
+    let status = if is_made {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
+    answer(status, &order)
+}
+
+async fn take_back(
+    call: Call,
+    Path(id): Path<OrderId>,
+    Body(new): Body<NewReturn>,
+) -> Result<Response, Problem> {
+    let command = Command::Return(Box::new(Return {
+        lines: new.lines,
+        restock: new.restock,
+        reason: new.reason,
+    }));
+    done(&call.send::<Order>(id, command).await?)
+}
+
+/// The order once others have said what it waits for, or as it is when the patience ends.
+async fn settled(
+    call: &Call,
+    order: Arc<Versioned<Order>>,
+) -> Result<Arc<Versioned<Order>>, Problem> {
+    if is_settled(&order) || call.patience.is_zero() {
+        return Ok(order);
+    }
+    let orders = call.entities::<Order>()?;
+    let deadline = call.saga_deadline();
+    let later = orders
+        .wait(order.tenant, order.id.into(), deadline, is_settled)
+        .await;
+    // The order is placed: not being able to read it now is no failure of the request.
+    Ok(later.ok().flatten().unwrap_or(order))
+}
+
+fn is_settled(order: &Versioned<Order>) -> bool {
+    let status = order.state.0.as_ref().map(|state| state.status);
+    !matches!(status, Some(Status::Placed | Status::Cancelling))
+}
+
+fn accepted_unless_settled(order: &Arc<Versioned<Order>>) -> Result<Response, Problem> {
+    let status = if is_settled(order) {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
+    answer(status, order)
+}
+
+/// Whether the shipment was made before the patience ends.
+async fn wait_for_shipment(call: &Call, id: ShipmentId) -> Result<bool, Problem> {
+    let shipments = call.entities::<Shipment>()?;
+    let deadline = call.saga_deadline();
+    while !call.patience.is_zero() && Instant::now() < deadline {
+        let found = shipments.get(call.caller.tenant, id, deadline).await;
+        if matches!(found, Ok(Some(shipment)) if shipment.state.exists()) {
+            return Ok(true);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(false)
+}
