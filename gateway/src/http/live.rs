@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::http::api::{Api, Route};
-use crate::http::extract::Query;
+use crate::http::extract::{Limits, Query};
 use crate::http::resource::json_response;
 use crate::live::{End, Greeting, MESSAGE_BYTES, Session, TICKET_LIFE, Tenure, serve};
 use crate::problem::Problem;
@@ -52,13 +52,20 @@ pub fn routes(api: Api) -> Api {
         Route::get("/live", "Watches topics over a WebSocket")
             .open()
             .query("ticket", ticket)
-            .gives_other(StatusCode::SWITCHING_PROTOCOLS, "application/json", "A WebSocket."),
+            .gives_other(
+                StatusCode::SWITCHING_PROTOCOLS,
+                "application/json",
+                "A WebSocket.",
+            ),
         socket,
     )
     .add(
         Route::get("/live/sse", "Watches a topic as server-sent events")
             .query("topic", "`company`, `shipment:shp_…` or `order:ord_…`.")
-            .query("from", "The cursor to go on from; Last-Event-ID goes before it.")
+            .query(
+                "from",
+                "The cursor to go on from; Last-Event-ID goes before it.",
+            )
             .query("ticket", ticket)
             .gives_other(StatusCode::OK, "text/event-stream", "A stream of events."),
         events,
@@ -87,12 +94,13 @@ struct SocketQuery {
 async fn socket(
     State(app): State<Arc<App>>,
     Query(query): Query<SocketQuery>,
+    Extension(limits): Extension<Limits>,
     place: Option<Extension<Place>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let greeting = match &query.ticket {
-        Some(ticket) => Greeting::Known(redeem(&app, ticket).await?),
+        Some(ticket) => Greeting::Known(redeem(&app, ticket, limits.deadline).await?),
         None => Greeting::Stranger,
     };
     take_over(app, upgrade, &headers, place, greeting)
@@ -135,7 +143,11 @@ pub fn take_over(
 /// A browser says which page asks. Without the check any page that someone visits could use a
 /// ticket that leaked; what is not a browser does not send the header.
 fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Problem> {
-    let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &header::HeaderValue| value.to_str().ok())
+    };
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());
     };
@@ -148,9 +160,9 @@ fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Problem> 
     Err(Problem::forbidden("pages of this origin may not do this"))
 }
 
-async fn redeem(app: &App, ticket: &str) -> Result<Caller, Problem> {
+async fn redeem(app: &App, ticket: &str, deadline: Instant) -> Result<Caller, Problem> {
     let caller = app.live.tickets.redeem(ticket)?;
-    app.still_holds(&caller).await?;
+    app.still_holds(&caller, deadline).await?;
     Ok(caller)
 }
 
@@ -165,8 +177,9 @@ struct EventsQuery {
 async fn events(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
     let Query(query) = Query::<EventsQuery>::from_request_parts(&mut parts, &app).await?;
+    let deadline = Limits::of(&parts.extensions)?.deadline;
     let caller = match &query.ticket {
-        Some(ticket) => redeem(&app, ticket).await?,
+        Some(ticket) => redeem(&app, ticket, deadline).await?,
         None => Caller::from_request_parts(&mut parts, &app).await?,
     };
     let last = parts.headers.get(LAST_EVENT_ID);
@@ -187,7 +200,9 @@ async fn events(State(app): State<Arc<App>>, request: Request) -> Result<Respons
         .into_response();
     // nginx would hold events back until it has a buffer full of them.
     let unbuffered = HeaderName::from_static("x-accel-buffering");
-    response.headers_mut().insert(unbuffered, header::HeaderValue::from_static("no"));
+    response
+        .headers_mut()
+        .insert(unbuffered, header::HeaderValue::from_static("no"));
     Ok(response)
 }
 
@@ -249,7 +264,10 @@ mod tests {
 
     fn origin(origin: &str, allowed: &[&str]) -> bool {
         let headers = HeaderMap::from_iter([
-            (header::HOST, HeaderValue::from_static("quenty.example:8000")),
+            (
+                header::HOST,
+                HeaderValue::from_static("quenty.example:8000"),
+            ),
             (header::ORIGIN, HeaderValue::from_str(origin).unwrap()),
         ]);
         let allowed: Vec<String> = allowed.iter().map(|it| (*it).to_owned()).collect();

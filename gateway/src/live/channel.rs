@@ -101,7 +101,15 @@ impl Channel {
         let state = self.state();
         let first = state.count - state.recent.len() as u64;
         let skip = usize::try_from(number.checked_sub(first)?).unwrap_or(usize::MAX);
-        Some(state.recent.iter().skip(skip).take(limit).cloned().collect())
+        Some(
+            state
+                .recent
+                .iter()
+                .skip(skip)
+                .take(limit)
+                .cloned()
+                .collect(),
+        )
     }
 
     /// Adds a viewer, who is woken when there is news.

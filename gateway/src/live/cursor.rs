@@ -168,7 +168,9 @@ fn read_number(bytes: &mut &[u8]) -> Option<u64> {
         let (&byte, rest) = bytes.split_first()?;
         *bytes = rest;
         let bits = u64::from(byte & 0x7f);
-        number |= bits.checked_shl(7 * place).filter(|it| it >> (7 * place) == bits)?;
+        number |= bits
+            .checked_shl(7 * place)
+            .filter(|it| it >> (7 * place) == bits)?;
         if byte & 0x80 == 0 {
             return Some(number);
         }

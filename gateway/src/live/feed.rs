@@ -41,7 +41,9 @@ pub async fn page(
         let left = limit - u32::try_from(page.events.len()).unwrap_or(limit);
         let share = left.div_ceil(u32::try_from(CONTEXTS.len() - turn).unwrap_or(1));
         let (name, positions) = (CONTEXTS[context], &from.0[context]);
-        let read = engine.tenant_feed(name, tenant, positions, SPAN, share).await?;
+        let read = engine
+            .tenant_feed(name, tenant, positions, SPAN, share)
+            .await?;
         for (shard, position) in read.looked_at.into_iter().filter(|it| it.1 > 0) {
             page.after.advance(context, shard, position);
         }
@@ -55,7 +57,11 @@ pub async fn page(
 /// The contexts, each in its turn the first, so that a small page does not serve the first one for
 /// ever: how far the feed has been read says whose turn it is.
 fn turns(from: &Vector) -> impl Iterator<Item = usize> + use<> {
-    let read: u64 = from.0.iter().flat_map(|it| it.values()).fold(0, |sum, seq| sum.wrapping_add(*seq));
+    let read: u64 = from
+        .0
+        .iter()
+        .flat_map(|it| it.values())
+        .fold(0, |sum, seq| sum.wrapping_add(*seq));
     let first = usize::try_from(read % CONTEXTS.len() as u64).unwrap_or(0);
     (first..first + CONTEXTS.len()).map(|turn| turn % CONTEXTS.len())
 }

@@ -67,7 +67,11 @@ impl Hub {
             channels: Arc::clone(&channels),
             position: Vector(readers.each_ref().map(|it| it.positions().clone())),
         };
-        let beats = Arc::new((0..PING_S).map(|_| watch::Sender::new(Beat::Pong)).collect());
+        let beats = Arc::new(
+            (0..PING_S)
+                .map(|_| watch::Sender::new(Beat::Pong))
+                .collect(),
+        );
         let tasks = [
             tokio::spawn(fan.run(readers)),
             tokio::spawn(keep_time(Arc::clone(&beats))),
@@ -106,7 +110,8 @@ impl Hub {
 impl Drop for Seat {
     fn drop(&mut self) {
         let viewer = self.viewer;
-        self.channels.remove_if(&self.key, |_, channel| channel.leave(viewer));
+        self.channels
+            .remove_if(&self.key, |_, channel| channel.leave(viewer));
     }
 }
 

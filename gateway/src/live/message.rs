@@ -98,7 +98,12 @@ impl Message {
     }
 
     /// The client was too slow: events were left out, and this is how things stand.
-    pub(super) fn lagged(topic: &str, skipped: u64, cursor: &str, snapshot: Option<&Value>) -> Self {
+    pub(super) fn lagged(
+        topic: &str,
+        skipped: u64,
+        cursor: &str,
+        snapshot: Option<&Value>,
+    ) -> Self {
         let form = Form::Lagged {
             topic,
             skipped,

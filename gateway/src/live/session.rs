@@ -74,7 +74,10 @@ impl Session {
     pub async fn watch(&mut self, topic: Topic, from: Option<&str>) -> Result<(), Problem> {
         let label = topic.label();
         if self.viewers.iter().any(|viewer| viewer.label() == label) {
-            return Err(conflict("already-subscribed", "this topic is watched already"));
+            return Err(conflict(
+                "already-subscribed",
+                "this topic is watched already",
+            ));
         }
         if self.viewers.len() >= TOPICS_MAX {
             return Err(conflict(

@@ -274,7 +274,10 @@ impl Line {
             }
             Ok::<_, Error>(())
         };
-        if !matches!(tokio::time::timeout(self.goodbye, goodbye).await, Ok(Ok(()))) {
+        if !matches!(
+            tokio::time::timeout(self.goodbye, goodbye).await,
+            Ok(Ok(()))
+        ) {
             tracing::debug!(code = close.0, "a live connection ended without goodbye");
         }
     }

@@ -1,6 +1,7 @@
 //! How long a connection may go on: until its credential ends, or the program does.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use tokio::sync::watch;
@@ -8,6 +9,9 @@ use tokio::sync::watch;
 use super::hub::Beat;
 use crate::app::App;
 use crate::auth::caller::Caller;
+
+/// How long the question whether a credential still holds may take.
+const READ: Duration = Duration::from_secs(5);
 
 /// Why a connection may not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,12 +88,13 @@ impl Tenure {
             let is_time = *beats.borrow_and_update() == Beat::Ping;
             // If it cannot be told now, the next beat will.
             if is_time
-                && let Err(problem) = self.app.still_holds(caller).await
+                && let Err(problem) = self.app.still_holds(caller, Instant::now() + READ).await
                 && problem.status().is_client_error()
             {
                 return;
             }
         }
-        // The hub is gone, and with it the program.
+        // The clock has stopped, and with it the program.
+        std::future::pending().await
     }
 }

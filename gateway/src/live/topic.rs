@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use actors::order::Order;
 use actors::shipment::Shipment;
 use engine::{Engine, Recorded};
 use futures::FutureExt as _;
@@ -29,8 +30,19 @@ pub struct Seen {
     pub snapshot: Value,
 }
 
-type Get = for<'a> fn(&'a Engine, Uuid, Uuid, Instant) -> BoxFuture<'a, Result<Option<Seen>, engine::Error>>;
-type History = for<'a> fn(&'a Engine, Uuid, Uuid, u64, u32) -> BoxFuture<'a, Result<Vec<Recorded>, engine::Error>>;
+type Get = for<'a> fn(
+    &'a Engine,
+    Uuid,
+    Uuid,
+    Instant,
+) -> BoxFuture<'a, Result<Option<Seen>, engine::Error>>;
+type History = for<'a> fn(
+    &'a Engine,
+    Uuid,
+    Uuid,
+    u64,
+    u32,
+) -> BoxFuture<'a, Result<Vec<Recorded>, engine::Error>>;
 
 /// A kind of entity that can be watched, by a certain public.
 pub struct Kind {
@@ -51,7 +63,7 @@ pub struct Kind {
 }
 
 /// What a company's people can watch. Another resource takes another line here.
-static KINDS: [Kind; 1] = [kind::<Shipment>()];
+static KINDS: [Kind; 2] = [kind::<Shipment>(), kind::<Order>()];
 
 /// What everybody can watch who knows a tracking number: nothing that tells of a person. The topic
 /// follows from the connection, so its name has no id.
@@ -130,7 +142,11 @@ pub(super) fn of(event: &Recorded) -> impl Iterator<Item = Topic> {
 }
 
 /// The text of an event's message on a topic; none if it is not for those who watch that.
-pub(super) fn text(topic: &Topic, cursor: &str, event: &Recorded) -> Option<axum::extract::ws::Utf8Bytes> {
+pub(super) fn text(
+    topic: &Topic,
+    cursor: &str,
+    event: &Recorded,
+) -> Option<axum::extract::ws::Utf8Bytes> {
     let shown = match topic {
         Topic::Entity { kind, .. } => (kind.show)(event),
         Topic::Company { .. } => events::raw(event),
@@ -162,7 +178,10 @@ fn get<R: Resource>(
     deadline: Instant,
 ) -> BoxFuture<'_, Result<Option<Seen>, engine::Error>> {
     async move {
-        let entity = engine.entities::<R>()?.get(tenant, id.into(), deadline).await?;
+        let entity = engine
+            .entities::<R>()?
+            .get(tenant, id.into(), deadline)
+            .await?;
         Ok(entity.and_then(|entity| {
             let snapshot = serde_json::to_value(R::view(&entity)?).ok()?;
             let version = entity.version;
@@ -197,5 +216,11 @@ fn history<R: Resource>(
     after: u64,
     limit: u32,
 ) -> BoxFuture<'_, Result<Vec<Recorded>, engine::Error>> {
-    async move { engine.entities::<R>()?.history(tenant, id.into(), after, limit).await }.boxed()
+    async move {
+        engine
+            .entities::<R>()?
+            .history(tenant, id.into(), after, limit)
+            .await
+    }
+    .boxed()
 }

@@ -116,7 +116,10 @@ impl Viewer {
     ///
     /// # Errors
     /// When the journal cannot be read; the next call goes on from the same place.
-    pub(super) async fn more(&mut self, engine: &Engine) -> Result<Option<Vec<Message>>, engine::Error> {
+    pub(super) async fn more(
+        &mut self,
+        engine: &Engine,
+    ) -> Result<Option<Vec<Message>>, engine::Error> {
         if !self.is_behind {
             match self.take() {
                 Some(messages) => return Ok(messages),
@@ -192,7 +195,9 @@ impl Viewer {
         // What is in the channel by now is in the journal that is read next.
         let count = self.seat.channel.count();
         let (messages, is_end) = match self.topic {
-            Topic::Entity { kind, tenant, id } => self.read_history(engine, kind, tenant, id).await?,
+            Topic::Entity { kind, tenant, id } => {
+                self.read_history(engine, kind, tenant, id).await?
+            }
             Topic::Company { tenant } => self.read_feed(engine, tenant).await?,
         };
         self.read += messages.len() as u64;
@@ -261,7 +266,11 @@ impl Viewer {
                     return Ok(None);
                 };
                 let skipped = seen.version - version;
-                (Position::Version(seen.version), skipped, Some(seen.snapshot))
+                (
+                    Position::Version(seen.version),
+                    skipped,
+                    Some(seen.snapshot),
+                )
             }
             (Topic::Company { tenant }, _, Some(last)) => {
                 let mut vector = self.vector(*tenant);
@@ -278,7 +287,12 @@ impl Viewer {
         self.since = Some(Instant::now());
         self.read = 0;
         let cursor = self.cursor();
-        Ok(Some(Message::lagged(&self.label, skipped, &cursor, snapshot.as_ref())))
+        Ok(Some(Message::lagged(
+            &self.label,
+            skipped,
+            &cursor,
+            snapshot.as_ref(),
+        )))
     }
 
     fn vector(&self, tenant: Uuid) -> Vector {
