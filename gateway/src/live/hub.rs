@@ -99,6 +99,12 @@ impl Hub {
         }
     }
 
+    /// How many topics are watched.
+    #[cfg(test)]
+    pub(super) fn topics(&self) -> usize {
+        self.channels.len()
+    }
+
     /// The common clock, as one more connection is to hear it.
     pub(super) fn beats(&self) -> watch::Receiver<Beat> {
         let turn = self.viewers.fetch_add(1, Ordering::Relaxed);

@@ -28,6 +28,9 @@ mod ticket;
 mod topic;
 mod viewer;
 
+#[cfg(test)]
+mod tests;
+
 pub use hub::Hub;
 pub use message::Message;
 pub use session::Session;

@@ -1,10 +1,11 @@
 //! One topic as one connection watches it: what it has, what comes next, and when it lags.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engine::Engine;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::channel::Entry;
@@ -69,7 +70,7 @@ impl Viewer {
         let next = seat.channel.count();
         let (position, snapshot) = match &topic {
             Topic::Entity { kind, tenant, id } => {
-                let seen = (kind.get)(engine, *tenant, *id, Instant::now() + READ).await?;
+                let seen = (kind.get)(engine, *tenant, *id, (Instant::now() + READ).into()).await?;
                 let seen = seen.ok_or_else(Problem::not_found)?;
                 match from {
                     Some(from) => (Position::Version(version(from, seen.version)?), None),
@@ -261,7 +262,7 @@ impl Viewer {
         let (count, last) = self.seat.channel.last();
         let (position, skipped, snapshot) = match (&self.topic, &self.position, last) {
             (Topic::Entity { kind, tenant, id }, Position::Version(version), _) => {
-                let seen = (kind.get)(engine, *tenant, *id, Instant::now() + READ).await?;
+                let seen = (kind.get)(engine, *tenant, *id, (Instant::now() + READ).into()).await?;
                 let Some(seen) = seen.filter(|seen| seen.version > *version) else {
                     return Ok(None);
                 };
