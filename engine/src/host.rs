@@ -244,10 +244,6 @@ impl<E: Entity> State<E> {
                 for call in std::mem::take(&mut self.stash) {
                     self.called(call);
                 }
-                if self.committed.version == 0 {
-                    // Nothing to keep for what does not exist, unless somebody is creating it.
-                    self.kind.dismiss(&self.handle);
-                }
             }
             Err(error) => {
                 tracing::error!(kind = E::KIND, id = %self.handle.id, %error, "cannot be loaded");

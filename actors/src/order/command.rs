@@ -45,11 +45,15 @@ pub enum Command {
     StockReserved {
         /// The stock item.
         stock: StockId,
+        /// As it was asked: says which of the order's requests this answers.
+        reserve_by: DateTime<Utc>,
     },
-    /// A stock item keeps nothing for the order.
+    /// A stock item keeps nothing for the order, or no more than it does already.
     StockRefused {
         /// The stock item.
         stock: StockId,
+        /// As it was asked: says which of the order's requests this answers.
+        reserve_by: DateTime<Utc>,
         /// Why.
         reason: RefusalReason,
         /// How much was available.

@@ -1,20 +1,20 @@
-//! How an order decides: what it says, whether its goods can be had, and whether it is called off.
+//! How an order decides: which command is whose, and what the order says.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use engine::Context;
 
-use super::command::{Cancellation, Command, Create, Patch};
-use super::event::{Created, Details, Event, Personal, RejectReason, Updated};
+use super::cancel;
+use super::command::{Command, Create, NewLine, Patch};
+use super::event::{Created, Details, Event, Personal, Updated};
 use super::fulfilment;
-use super::goods::portions;
-use super::line::{Line, Terms, agree};
+use super::line::{Terms, agree};
 use super::rejection::Rejection;
-use super::reservation::{Demand, Release, demands};
+use super::reservation::demands;
+use super::reserve::{answered, propose, stop_waiting};
 use super::state::{Order, State};
 use super::status::Status;
-use crate::ids::StockId;
 use crate::shipment::is_plausible;
 use crate::values::set;
 
@@ -48,17 +48,19 @@ pub(super) fn decide(order: &Order, command: &Command, context: &Context) -> Dec
             let terms = state.lines.iter().map(|line| Arc::clone(&line.terms));
             place(&terms.collect::<Vec<_>>(), context.now)
         }),
-        Command::Cancel { reason } => cancel(state, reason.as_ref(), context.now),
+        Command::Cancel { reason } => cancel::cancel(state, reason.as_ref(), context.now),
+        Command::Pick if state.proposal.is_some() => Err(Rejection::ReservationPending),
         Command::Pick => step(state, Status::Picking, || Event::PickingStarted {}),
         Command::Pack => step(state, Status::Packed, || Event::Packed {}),
         Command::Ship(command) => fulfilment::ship(state, command, context.now),
         Command::Return(command) => fulfilment::take_back(state, command, context),
-        Command::StockReserved { stock } => {
+        Command::StockReserved { stock, reserve_by } => {
             let answer = Event::StockReserved { stock: *stock };
-            Ok(answered(state, *stock, answer, context.now))
+            Ok(answered(state, (*stock, *reserve_by), answer, context.now))
         }
         Command::StockRefused {
             stock,
+            reserve_by,
             reason,
             available,
         } => {
@@ -67,14 +69,14 @@ pub(super) fn decide(order: &Order, command: &Command, context: &Context) -> Dec
                 reason: *reason,
                 available: *available,
             };
-            Ok(answered(state, *stock, answer, context.now))
+            Ok(answered(state, (*stock, *reserve_by), answer, context.now))
         }
         Command::ShipmentMoved {
             shipment,
             milestone,
         } => {
             let moved = fulfilment::shipment_moved(state, *shipment, *milestone);
-            Ok(concluded(state, moved, context.now))
+            Ok(cancel::concluded(state, moved, context.now))
         }
         Command::StopWaiting => Ok(stop_waiting(state, context.now)),
     }
@@ -140,7 +142,9 @@ fn update(state: &State, patch: &Patch, now: DateTime<Utc>) -> Decision {
     }
     let said = said(state, patch);
     let lines = patch.lines.as_ref();
-    let lines = lines.map(|_| change_lines(state, patch)).transpose()?;
+    let lines = lines
+        .map(|lines| change_lines(state, lines, now))
+        .transpose()?;
     Ok(said.into_iter().chain(lines.flatten()).collect())
 }
 
@@ -162,155 +166,24 @@ fn said(state: &State, patch: &Patch) -> Option<Event> {
     Some(Event::Updated(Box::new(Updated { details, personal })))
 }
 
-fn change_lines(state: &State, patch: &Patch) -> Result<Option<Event>, Rejection> {
-    let wanted = patch.lines.as_deref().unwrap_or_default();
+fn change_lines(
+    state: &State,
+    wanted: &[NewLine],
+    now: DateTime<Utc>,
+) -> Result<Option<Event>, Rejection> {
     let (lines, totals) = agree(state.currency, wanted)?;
     if lines.iter().eq(state.lines.iter().map(|line| &line.terms)) {
         return Ok(None);
     }
-    let releases = match state.status {
-        Status::Draft => Vec::new(),
-        Status::Placed => return Err(Rejection::ReservationPending),
-        _ => give_up(state, &demands(&lines))?,
-    };
-    Ok(Some(Event::LinesChanged {
-        lines,
-        totals,
-        releases,
+    if state.awaited().is_some() {
+        return Err(Rejection::ReservationPending);
+    }
+    Ok(Some(match state.status {
+        Status::Draft => Event::LinesChanged {
+            lines,
+            totals,
+            releases: Vec::new(),
+        },
+        _ => propose(state, lines, totals, now + RESERVE_WITHIN),
     }))
-}
-
-/// What the new demands leave over of the old ones; they may not ask for more. A stock item keeps
-/// for an order once, all or nothing, and a release says what is kept, so it may come late or twice.
-fn give_up(state: &State, wanted: &[Demand]) -> Result<Vec<Release>, Rejection> {
-    let had = |stock| state.demands.iter().find(|had| had.stock() == stock);
-    let is_more = wanted
-        .iter()
-        .any(|it| had(it.stock()).is_none_or(|had| it.quantity > had.quantity));
-    if is_more {
-        return Err(Rejection::MoreThanReserved);
-    }
-    let keep = |had: &Demand| {
-        let kept = wanted.iter().find(|it| it.stock() == had.stock());
-        kept.map_or(0, |it| it.quantity)
-    };
-    Ok(release_all(
-        state,
-        state.demands.iter().filter(|had| keep(had) < had.quantity),
-        keep,
-    ))
-}
-
-fn release_all<'a>(
-    state: &State,
-    demands: impl IntoIterator<Item = &'a Demand>,
-    keep: impl Fn(&Demand) -> i64,
-) -> Vec<Release> {
-    let reserve_by = state.reserve_by.unwrap_or_default();
-    let releases = demands
-        .into_iter()
-        .map(|demand| demand.release(keep(demand), reserve_by));
-    releases.collect()
-}
-
-fn answered(state: &State, stock: StockId, answer: Event, now: DateTime<Utc>) -> Vec<Event> {
-    // An order that has ended has released whatever this answer is about.
-    let is_awaited = state.status == Status::Placed
-        && state
-            .demands
-            .iter()
-            .any(|demand| demand.stock() == stock && demand.answer.is_none());
-    if !is_awaited {
-        return Vec::new();
-    }
-    let mut after = state.clone();
-    after.apply(&answer);
-    let is_last = after.demands.iter().all(|demand| demand.answer.is_some());
-    let outcome = is_last.then(|| match after.demands.iter().any(Demand::is_refused) {
-        true => reject(&after, RejectReason::StockRefused, now),
-        false => Event::Confirmed { at: now },
-    });
-    [answer].into_iter().chain(outcome).collect()
-}
-
-fn stop_waiting(state: &State, now: DateTime<Utc>) -> Vec<Event> {
-    // The time is not compared: a timer fires once, and a clock that jumped must not leave the
-    // order waiting for ever.
-    if state.status != Status::Placed {
-        return Vec::new();
-    }
-    let reason = match state.demands.iter().any(Demand::is_refused) {
-        true => RejectReason::StockRefused,
-        false => RejectReason::NoAnswer,
-    };
-    vec![reject(state, reason, now)]
-}
-
-/// A stock item that refused keeps nothing and never will.
-fn reject(state: &State, reason: RejectReason, at: DateTime<Utc>) -> Event {
-    let releases = state.demands.iter().filter(|demand| !demand.is_refused());
-    Event::Rejected {
-        reason,
-        releases: release_all(state, releases, |_| 0),
-        at,
-    }
-}
-
-fn cancel(state: &State, reason: Option<&Cancellation>, now: DateTime<Utc>) -> Decision {
-    let undecided = || state.shipments.iter().filter(|it| !it.is_decided());
-    if matches!(state.status, Status::Cancelling | Status::Cancelled) {
-        return Ok(Vec::new());
-    }
-    if !state.status.allows(Status::Cancelled) {
-        return Err(illegal(state, Status::Cancelled));
-    }
-    if undecided().next().is_some() {
-        return Ok(vec![Event::CancelRequested {
-            reason: reason.cloned(),
-            shipments: undecided().map(|it| it.id).collect(),
-        }]);
-    }
-    Ok(vec![call_off(state, reason, now)])
-}
-
-fn call_off(state: &State, reason: Option<&Cancellation>, at: DateTime<Utc>) -> Event {
-    let releases = state.demands.iter().filter(|demand| !demand.is_refused());
-    Event::Cancelled {
-        reason: reason.cloned(),
-        releases: release_all(state, releases, |_| 0),
-        at,
-    }
-}
-
-/// What happened to a shipment, and what it means for an order that is being called off.
-fn concluded(state: &State, mut moved: Vec<Event>, now: DateTime<Utc>) -> Vec<Event> {
-    let mut after = state.clone();
-    for event in &moved {
-        after.apply(event);
-    }
-    if after.status != Status::Cancelling || !after.shipments.iter().all(|it| it.is_decided()) {
-        return moved;
-    }
-    moved.push(match after.shipments.iter().any(|it| it.has_left) {
-        true => fall_short(&after),
-        false => call_off(&after, after.cancel_reason.as_ref(), now),
-    });
-    moved
-}
-
-fn fall_short(state: &State) -> Event {
-    let shipped = |demand: &Demand| {
-        let lines = state.lines.iter().filter(|line| {
-            (line.terms.product, line.terms.location) == (demand.product, demand.location)
-        });
-        lines.map(|line| i64::from(line.shipped)).sum()
-    };
-    let rest = state
-        .demands
-        .iter()
-        .filter(|demand| shipped(demand) < demand.quantity);
-    Event::CancelFellShort {
-        lines: portions(&state.lines, Line::unshipped),
-        releases: release_all(state, rest, shipped),
-    }
 }

@@ -9,7 +9,7 @@ use strum::{IntoStaticStr, VariantNames};
 use super::command::Cancellation;
 use super::goods::{Goods, Portion, Restock};
 use super::line::{Terms, Totals};
-use super::reservation::{Demand, Release};
+use super::reservation::{Demand, Proposal, Release};
 use crate::ids::{CustomerId, ShipmentId, StockId};
 use crate::shipment::{self, Carrier, Parcel, Parties, TrackingNumber};
 use crate::stock::RefusalReason;
@@ -27,6 +27,13 @@ pub enum Event {
     Created(Box<Created>),
     /// What it says was changed, apart from its lines.
     Updated(Box<Updated>),
+    /// Its lines are to be replaced, if stock items keep what more that takes.
+    LinesProposed(Box<Proposal>),
+    /// They stay as they are, because it cannot be had.
+    LinesKept {
+        /// What is, or may yet be, kept for the new lines in vain.
+        releases: Vec<Release>,
+    },
     /// Its lines were replaced.
     LinesChanged {
         /// The new lines.
@@ -51,7 +58,7 @@ pub enum Event {
         /// The stock item.
         stock: StockId,
     },
-    /// A stock item keeps nothing for it.
+    /// A stock item keeps nothing for it, or no more than it does already.
     StockRefused {
         /// The stock item.
         stock: StockId,
@@ -267,7 +274,9 @@ impl engine::Event for Event {
             Self::Created(created) => created.personal.is_some(),
             Self::Updated(updated) => updated.personal.is_some(),
             Self::ShipmentRequested(requested) => requested.personal.is_some(),
-            Self::LinesChanged { .. }
+            Self::LinesProposed(_)
+            | Self::LinesKept { .. }
+            | Self::LinesChanged { .. }
             | Self::Placed { .. }
             | Self::StockReserved { .. }
             | Self::StockRefused { .. }

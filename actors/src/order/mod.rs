@@ -34,9 +34,13 @@
 //! says so, but the order does not count them; staff sort it out with the customer, and goods that
 //! come back are a receipt.
 //!
-//! **Lines** change freely in a draft. Once confirmed they may change as long as no stock item has
-//! to keep more than it does: what is given up is released. More goods are another order.
+//! **Lines** change freely in a draft. Once confirmed, lines that need no more of any stock item
+//! replace the old ones at once, and what is given up is released. Lines that need more are a
+//! proposal: stock items are asked for it as at placing, and they replace the old ones when all have
+//! agreed; otherwise the old ones stay. Every request carries a later `reserve_by` than the one
+//! before, by which stock items put in order what overtakes.
 
+mod cancel;
 mod command;
 mod consignment;
 mod decide;
@@ -44,8 +48,10 @@ mod event;
 mod fulfilment;
 mod goods;
 mod line;
+mod progress;
 mod rejection;
 mod reservation;
+mod reserve;
 mod state;
 mod status;
 
@@ -59,6 +65,6 @@ pub use event::{GoodsReturned, ShipmentRequested};
 pub use goods::{Goods, Portion, Restock};
 pub use line::{Line, Terms, Totals};
 pub use rejection::{Field, Rejection};
-pub use reservation::{Answer, Demand, Release};
+pub use reservation::{Answer, Demand, Proposal, Release};
 pub use state::{Order, State};
 pub use status::Status;

@@ -76,12 +76,9 @@ pub enum Rejection {
         /// Where it stands.
         status: Status,
     },
-    /// Its lines wait for stock items to answer.
-    #[error("the lines cannot change while their goods are being reserved")]
+    /// It waits for stock items to answer.
+    #[error("the goods of the order are being reserved; try again once that is settled")]
     ReservationPending,
-    /// The new lines need more of a stock item than is kept for the order.
-    #[error("the new lines need goods that are not reserved for the order; order them apart")]
-    MoreThanReserved,
     /// A line that the order does not have.
     #[error("the order has no such line")]
     UnknownLine {
@@ -141,7 +138,6 @@ impl engine::Rejection for Rejection {
             | Self::NotShippable { .. }
             | Self::TooLateToChange { .. }
             | Self::ReservationPending
-            | Self::MoreThanReserved
             | Self::NothingToShip
             | Self::TooManyShipments => RejectionKind::Conflict,
             Self::CurrencyMismatch { .. }
@@ -172,7 +168,6 @@ impl engine::Rejection for Rejection {
             Self::IllegalTransition { .. } | Self::NotShippable { .. } => "illegal-transition",
             Self::TooLateToChange { .. } => "too-late-to-change",
             Self::ReservationPending => "reservation-pending",
-            Self::MoreThanReserved => "more-than-reserved",
             Self::UnknownLine { .. } => "unknown-line",
             Self::RepeatedLine { .. } => "repeated-line",
             Self::QuantityTooLarge { .. } => "quantity-too-large",
@@ -190,10 +185,7 @@ impl engine::Rejection for Rejection {
             | Self::NegativeAmount { line, field }
             | Self::AmountOutOfRange { line, field } => Some(format!("/lines/{line}/{field}")),
             Self::DiscountTooLarge { line } => Some(format!("/lines/{line}/discount")),
-            Self::TotalOutOfRange
-            | Self::ReservationPending
-            | Self::MoreThanReserved
-            | Self::NothingToShip => Some("/lines".into()),
+            Self::TotalOutOfRange | Self::NothingToShip => Some("/lines".into()),
             Self::EstimateOutOfRange => Some("/estimated_delivery".into()),
             Self::UnknownLine { entry } | Self::RepeatedLine { entry } => {
                 Some(format!("/lines/{entry}/line"))
@@ -206,6 +198,7 @@ impl engine::Rejection for Rejection {
             | Self::IllegalTransition { .. }
             | Self::NotShippable { .. }
             | Self::TooLateToChange { .. }
+            | Self::ReservationPending
             | Self::TooManyShipments => None,
         }
     }

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::goods;
-use super::line::Terms;
+use super::line::{Terms, Totals};
+use super::state::State;
 use crate::ids::{LocationId, ProductId, StockId};
 use crate::stock::RefusalReason;
 
@@ -21,9 +22,22 @@ pub struct Demand {
     pub quantity: i64,
     /// Whether the order may wait for goods that are not there yet: all its lines must agree.
     pub backorder: bool,
-    /// What the stock item said.
+    /// What the stock item said; `None` while it is being asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer>,
+}
+
+/// Lines that are to replace an order's own once more goods are kept for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The new lines.
+    pub lines: Vec<Arc<Terms>>,
+    /// What they cost.
+    pub totals: Totals,
+    /// What they want of each stock item; where that is no more than before, the answer is given.
+    pub demands: Vec<Demand>,
+    /// Until when the order waits for the other answers.
+    pub reserve_by: DateTime<Utc>,
 }
 
 /// What a stock item said.
@@ -94,4 +108,17 @@ pub(super) fn demands(lines: &[Arc<Terms>]) -> Vec<Demand> {
         answer: None,
     });
     demands.collect()
+}
+
+/// What an order gives up of demands, keeping some of each.
+pub(super) fn release_all<'a>(
+    state: &State,
+    demands: impl IntoIterator<Item = &'a Demand>,
+    keep: impl Fn(&Demand) -> i64,
+) -> Vec<Release> {
+    let reserve_by = state.reserve_by.unwrap_or_default();
+    let releases = demands
+        .into_iter()
+        .map(|demand| demand.release(keep(demand), reserve_by));
+    releases.collect()
 }

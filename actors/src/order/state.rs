@@ -12,8 +12,9 @@ use super::consignment::Consignment;
 use super::event::{Created, Details, Event, Personal, RejectReason, ShipmentRequested};
 use super::goods::{Portion, line_mut};
 use super::line::{Line, Terms, Totals};
+use super::progress::progress;
 use super::rejection::Rejection;
-use super::reservation::{Answer, Demand, demands};
+use super::reservation::{Answer, Demand, Proposal, demands};
 use super::status::Status;
 use crate::claims;
 use crate::ids::{CustomerId, OrderId, ShipmentId, StockId};
@@ -43,13 +44,17 @@ pub struct State {
     pub personal: Option<Arc<Personal>>,
     /// What it asked of stock items, and what they said.
     pub demands: Vec<Demand>,
+    /// The lines that are to replace its own, while stock items are asked for more goods.
+    pub proposal: Option<Box<Proposal>>,
+    /// What stock items refused of what it last asked, with why and how much was available.
+    pub refusals: Vec<Demand>,
     /// Its shipments, in the order in which they were asked for.
     pub shipments: Vec<Consignment>,
     /// Why it was rejected.
     pub reject_reason: Option<RejectReason>,
     /// Why it was, or was to be, called off.
     pub cancel_reason: Option<Cancellation>,
-    /// Until when it waits, or waited, for stock items to answer.
+    /// Until when it waits, or last waited, for stock items to answer.
     pub reserve_by: Option<DateTime<Utc>>,
     /// When it became binding.
     pub placed_at: Option<DateTime<Utc>>,
@@ -80,9 +85,14 @@ impl State {
         self.status.next().iter().map(|next| next.name()).collect()
     }
 
-    /// What stock items refused, with why and how much was available.
-    pub fn refusals(&self) -> impl Iterator<Item = &Demand> {
-        self.demands.iter().filter(|demand| demand.is_refused())
+    /// What it waits for stock items to answer, and until when; `None` if it does not wait.
+    #[must_use]
+    pub fn awaited(&self) -> Option<(&[Demand], DateTime<Utc>)> {
+        match (&self.proposal, self.status, self.reserve_by) {
+            (Some(proposal), ..) => Some((&proposal.demands, proposal.reserve_by)),
+            (None, Status::Placed, Some(reserve_by)) => Some((&self.demands, reserve_by)),
+            (None, ..) => None,
+        }
     }
 
     /// A shipment of the order.
@@ -101,6 +111,8 @@ impl State {
             details: event.details.clone(),
             personal: event.personal.clone().map(Arc::new),
             demands: Vec::new(),
+            proposal: None,
+            refusals: Vec::new(),
             shipments: Vec::new(),
             reject_reason: None,
             cancel_reason: None,
@@ -118,6 +130,12 @@ impl State {
                 self.details = event.details.clone();
                 self.personal = event.personal.clone().map(Arc::new);
             }
+            Event::LinesProposed(proposal) => {
+                self.proposal = Some(proposal.clone());
+                self.refusals.clear();
+                self.reserve_by = Some(proposal.reserve_by);
+            }
+            Event::LinesKept { .. } => self.proposal = None,
             Event::LinesChanged { lines, totals, .. } => self.change_lines(lines, *totals),
             Event::Placed {
                 demands,
@@ -176,6 +194,8 @@ impl State {
     fn change_lines(&mut self, lines: &[Arc<Terms>], totals: Totals) {
         self.lines = lines.iter().map(Line::new).collect();
         self.totals = totals;
+        self.proposal = None;
+        self.refusals.clear();
         if !self.demands.is_empty() {
             // What is left was reserved before: lines only change when that is so.
             let answer = Some(Answer::Reserved);
@@ -185,13 +205,21 @@ impl State {
     }
 
     fn answered(&mut self, stock: StockId, answer: Answer) {
-        for demand in self.demands.iter_mut().filter(|it| it.stock() == stock) {
+        let demands = match &mut self.proposal {
+            Some(proposal) => &mut proposal.demands,
+            None => &mut self.demands,
+        };
+        for demand in demands.iter_mut().filter(|it| it.stock() == stock) {
             demand.answer = Some(answer);
+            if demand.is_refused() {
+                self.refusals.push(*demand);
+            }
         }
     }
 
     fn cancelled(&mut self, reason: Option<&Cancellation>, at: DateTime<Utc>) {
         self.status = Status::Cancelled;
+        self.proposal = None;
         self.cancel_reason = reason.cloned();
         self.ended_at = Some(at);
         for line in &mut self.lines {
@@ -245,38 +273,8 @@ impl State {
         let is_following = self.status.is_shippable()
             || matches!(self.status, Status::Shipped | Status::Delivered);
         if is_following {
-            self.status = self.progress().unwrap_or(self.status);
+            self.status = progress(&self.lines).unwrap_or(self.status);
         }
-    }
-
-    fn progress(&self) -> Option<Status> {
-        let sum = |count: fn(&Line) -> u32| -> u64 {
-            self.lines.iter().map(|line| u64::from(count(line))).sum()
-        };
-        let wanted = sum(Line::wanted);
-        let steps = [
-            (
-                sum(|line| line.returned),
-                Status::Returned,
-                Status::PartiallyReturned,
-            ),
-            (
-                sum(|line| line.delivered),
-                Status::Delivered,
-                Status::PartiallyDelivered,
-            ),
-            (
-                sum(|line| line.shipped),
-                Status::Shipped,
-                Status::PartiallyShipped,
-            ),
-        ];
-        let furthest = steps.into_iter().find(|(count, ..)| *count > 0);
-        furthest.map(
-            |(count, all, some)| {
-                if count == wanted { all } else { some }
-            },
-        )
     }
 }
 
@@ -331,10 +329,9 @@ impl Entity for Order {
     }
 
     fn timers(&self) -> Vec<Timer<Command>> {
-        let waiting = self.0.iter().filter(|it| it.status == Status::Placed);
+        let waiting = self.0.iter().filter_map(State::awaited);
         waiting
-            .filter_map(|state| state.reserve_by)
-            .map(|at| Timer {
+            .map(|(_, at)| Timer {
                 name: "reserve".into(),
                 at,
                 command: Command::StopWaiting,

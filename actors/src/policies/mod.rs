@@ -1,7 +1,7 @@
 //! When this event, then that command to another entity: the rules that make the sagas.
 //!
 //! ```text
-//!  order placed                           -> reserve            at each stock item
+//!  order placed, wants more               -> reserve            at each stock item
 //!  stock reserved, refused                -> StockReserved, StockRefused
 //!  order rejected, cancelled, reduced     -> release            at each stock item
 //!  order asks for a shipment              -> Create

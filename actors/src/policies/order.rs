@@ -11,21 +11,23 @@ use crate::shipment::{self, Numbering, Shipment};
 use crate::stock::{self, Action, Stock};
 use crate::values::List;
 
-/// A placed order asks every stock item to keep its goods.
+/// An order asks stock items to keep its goods: all of them when it is placed, later those of which
+/// it wants more.
 pub(super) fn reserve(recorded: &Recorded) -> Reaction {
-    let Some(Event::Placed {
-        demands,
-        reserve_by,
-        ..
-    }) = read::<Order>(recorded, &["placed"])?
-    else {
-        return Ok(Vec::new());
+    let (demands, reserve_by) = match read::<Order>(recorded, &["placed", "lines_proposed"])? {
+        Some(Event::Placed {
+            demands,
+            reserve_by,
+            ..
+        }) => (demands, reserve_by),
+        Some(Event::LinesProposed(proposal)) => (proposal.demands, proposal.reserve_by),
+        _ => return Ok(Vec::new()),
     };
     let order = recorded.entity.into();
-    let reservations = demands
-        .iter()
-        .map(|demand| reservation(order, demand, reserve_by));
-    Ok(reservations.collect())
+    let asked = demands.iter().filter(|demand| demand.answer.is_none());
+    Ok(asked
+        .map(|demand| reservation(order, demand, reserve_by))
+        .collect())
 }
 
 fn reservation(order: OrderId, demand: &Demand, reserve_by: DateTime<Utc>) -> Outgoing {
@@ -45,13 +47,15 @@ pub(super) fn release(recorded: &Recorded) -> Reaction {
         "cancelled",
         "cancel_fell_short",
         "lines_changed",
+        "lines_kept",
     ];
     let releases = match read::<Order>(recorded, &names)? {
         Some(
             Event::Rejected { releases, .. }
             | Event::Cancelled { releases, .. }
             | Event::CancelFellShort { releases, .. }
-            | Event::LinesChanged { releases, .. },
+            | Event::LinesChanged { releases, .. }
+            | Event::LinesKept { releases, .. },
         ) => releases,
         _ => return Ok(Vec::new()),
     };

@@ -10,9 +10,12 @@ use crate::stock::{Action, Command, Event, Stock};
 pub(super) fn answer_order(recorded: &Recorded) -> Reaction {
     let stock = recorded.entity.into();
     let answer = match read::<Stock>(recorded, &["reserved", "refused"])? {
-        Some(Event::Reserved { order, .. }) => (order, order::Command::StockReserved { stock }),
+        Some(Event::Reserved {
+            order, reserve_by, ..
+        }) => (order, order::Command::StockReserved { stock, reserve_by }),
         Some(Event::Refused {
             order,
+            reserve_by,
             reason,
             available,
             ..
@@ -20,6 +23,7 @@ pub(super) fn answer_order(recorded: &Recorded) -> Reaction {
             order,
             order::Command::StockRefused {
                 stock,
+                reserve_by,
                 reason,
                 available,
             },

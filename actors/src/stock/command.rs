@@ -65,15 +65,16 @@ pub enum Action {
         /// How much.
         quantity: i64,
     },
-    /// An order wants goods kept for it.
+    /// An order wants goods kept for it, or more than it has.
     Reserve {
         /// The order.
         order: OrderId,
-        /// How much, summed over the order's lines.
+        /// How much in all, summed over the order's lines.
         quantity: i64,
         /// Whether the reservation may exceed what is available.
         backorder: bool,
-        /// Until when the order waits for the answer; afterwards it has ended without it.
+        /// Until when the order waits for the answer; afterwards it goes on without it. An order
+        /// that asks again asks with a later moment, by which what it asks is put in order.
         reserve_by: DateTime<Utc>,
     },
     /// An order gives up what is reserved for it, except for what it has sent on its way.
@@ -82,7 +83,7 @@ pub enum Action {
         order: OrderId,
         /// How much of the whole reservation, issued goods included, the order still needs.
         keep: i64,
-        /// As in the order's `Reserve`.
+        /// As in the order's last `Reserve`.
         reserve_by: DateTime<Utc>,
     },
     /// Reserved goods have left in a shipment.

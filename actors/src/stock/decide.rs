@@ -197,6 +197,8 @@ fn transfer_in(
     })
 }
 
+/// An order may ask again for another quantity in all, as long as it asks later: of what it asks,
+/// in whatever order it arrives, the latest holds.
 fn reserve(
     stock: &Stock,
     order: OrderId,
@@ -205,15 +207,19 @@ fn reserve(
     reserve_by: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Option<Event> {
-    if stock.reservations.contains_key(&order) || stock.settled.contains(order, reserve_by) {
+    let reservation = stock.reservations.get(&order);
+    if reservation.is_some_and(|known| known.reserve_by >= reserve_by)
+        || stock.settled.contains(order, reserve_by)
+    {
         return None;
     }
-    let available = stock.available();
+    let (had, issued) = reservation.map_or((0, 0), |known| (known.quantity, known.issued));
+    let (more, available) = (quantity.saturating_sub(had), stock.available());
     let reason = if now > reserve_by || stock.settled.is_forgotten(reserve_by) {
         RefusalReason::TooLate
-    } else if quantity < 1 || quantity > QUANTITY_MAX.saturating_sub(stock.reserved) {
+    } else if quantity <= issued || more > QUANTITY_MAX.saturating_sub(stock.reserved) {
         RefusalReason::OutOfRange
-    } else if quantity > available && !backorder {
+    } else if more > available && !backorder {
         RefusalReason::InsufficientStock
     } else {
         return Some(Event::Reserved {
@@ -225,14 +231,14 @@ fn reserve(
             ledger: Entry {
                 kind: EntryKind::Reservation,
                 on_hand: 0,
-                reserved: quantity,
+                reserved: more,
             },
         });
     };
     Some(Event::Refused {
         order,
         quantity,
-        available,
+        available: available.saturating_add(had),
         reason,
         reserve_by,
         at: now,
@@ -246,11 +252,28 @@ fn release(
     reserve_by: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Option<Event> {
-    if let Some(reservation) = stock.reservations.get(&order) {
-        let released = reservation.quantity - keep.max(reservation.issued);
-        return (released > 0).then_some(Event::Released {
+    let barred = Event::Barred {
+        order,
+        reserve_by,
+        at: now,
+    };
+    let Some(reservation) = stock.reservations.get(&order) else {
+        // An order that keeps something was reserved for: it is here no more because all was
+        // issued, or released later than this.
+        let is_settled = stock.settled.contains(order, reserve_by)
+            || stock.settled.is_forgotten(reserve_by)
+            || keep > 0;
+        return (!is_settled).then_some(barred);
+    };
+    if reserve_by < reservation.reserve_by {
+        return None;
+    }
+    let released = reservation.quantity - keep.max(reservation.issued);
+    if released > 0 {
+        return Some(Event::Released {
             order,
             keep,
+            reserve_by,
             ledger: Entry {
                 kind: EntryKind::Release,
                 on_hand: 0,
@@ -258,15 +281,7 @@ fn release(
             },
         });
     }
-    // An order that keeps something was reserved for: it is here no more because all was issued.
-    let is_settled = stock.settled.contains(order, reserve_by)
-        || stock.settled.is_forgotten(reserve_by)
-        || keep > 0;
-    (!is_settled).then_some(Event::Barred {
-        order,
-        reserve_by,
-        at: now,
-    })
+    (reserve_by > reservation.reserve_by).then_some(barred)
 }
 
 /// Issues no more than is reserved for the order. Orders never ship more than that; a shipment

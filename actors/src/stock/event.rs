@@ -60,7 +60,7 @@ pub enum Event {
     Reserved {
         /// The order.
         order: OrderId,
-        /// How much.
+        /// How much in all.
         quantity: i64,
         /// Whether it was allowed to exceed what is available.
         backorder: bool,
@@ -71,13 +71,13 @@ pub enum Event {
         /// What it did to the balance.
         ledger: Entry,
     },
-    /// An order was told that it gets nothing. The answer is final.
+    /// An order was told that it gets no more than it has, if anything. The answer is final.
     Refused {
         /// The order.
         order: OrderId,
-        /// How much it wanted.
+        /// How much it wanted in all.
         quantity: i64,
-        /// How much there was.
+        /// How much there was, with what is kept for it already.
         available: i64,
         /// Why.
         reason: RefusalReason,
@@ -92,6 +92,8 @@ pub enum Event {
         order: OrderId,
         /// How much of the whole reservation, issued goods included, it keeps.
         keep: i64,
+        /// Until when the order waited for what it gave up.
+        reserve_by: DateTime<Utc>,
         /// What it did to the balance.
         ledger: Entry,
     },

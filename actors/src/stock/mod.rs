@@ -9,7 +9,7 @@
 //!  one order at one stock item:
 //!
 //!            Reserve            Issue (all of it)
-//!  unknown ----------> reserved ----------> settled     a settled order is never reserved for again
+//!  unknown ----------> reserved ----------> settled     what a settled order asked before is void
 //!     |  \ Refused        | Release            ^
 //!     |   '---------------+--------------------|
 //!     '---- Release before its Reserve --------'
@@ -20,8 +20,9 @@
 //!
 //! Commands of policies commute. A reservation is known by its order, an issue by its shipment, a
 //! transfer or return by its movement, and a release says what may be *kept*, so that it does not
-//! matter whether the issue of a shipment comes before or after it. What makes "a settled order is
-//! never reserved for again" affordable is described at [`Settled`].
+//! matter whether the issue of a shipment comes before or after it. An order that asks again does so
+//! with a later moment (`reserve_by`), and what it asked with an earlier one is void. What makes
+//! that affordable for orders that are gone is described at [`Settled`].
 
 mod command;
 mod decide;

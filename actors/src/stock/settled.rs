@@ -1,7 +1,7 @@
 //! Which orders are never to be reserved for again, in bounded room.
 
 use chrono::{DateTime, Utc};
-use imbl::OrdSet;
+use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::OrderId;
@@ -9,7 +9,7 @@ use crate::ids::OrderId;
 /// How many settled orders are remembered; see [`Settled`].
 const SETTLED_MAX: usize = 50_000;
 
-/// The orders that have had their answer and are never to be reserved for again.
+/// The orders that have had their answer and are not to be reserved for by what they asked before.
 ///
 /// A `Reserve` that comes late or twice must not reserve for an order that has ended. Remembering
 /// every order for ever would make the state grow without bound, so each is remembered only up to
@@ -22,14 +22,18 @@ const SETTLED_MAX: usize = 50_000;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
     marks: OrdSet<(DateTime<Utc>, OrderId)>,
+    /// The same marks by order: its latest moment stands for all before.
+    latest: OrdMap<OrderId, DateTime<Utc>>,
     forgotten: DateTime<Utc>,
 }
 
 impl Settled {
-    /// Whether the order is known to be settled.
+    /// Whether the order is known to be settled as to what it asked with this moment.
     #[must_use]
     pub fn contains(&self, order: OrderId, reserve_by: DateTime<Utc>) -> bool {
-        self.marks.contains(&(reserve_by, order))
+        self.latest
+            .get(&order)
+            .is_some_and(|latest| reserve_by <= *latest)
     }
 
     /// Whether orders with this moment may have been forgotten.
@@ -51,7 +55,10 @@ impl Settled {
     }
 
     pub(super) fn add(&mut self, order: OrderId, reserve_by: DateTime<Utc>) {
-        if !self.is_forgotten(reserve_by) {
+        if !self.is_forgotten(reserve_by) && !self.contains(order, reserve_by) {
+            if let Some(earlier) = self.latest.insert(order, reserve_by) {
+                self.marks.remove(&(earlier, order));
+            }
             self.marks.insert((reserve_by, order));
         }
         while self.marks.len() > SETTLED_MAX {
@@ -70,7 +77,8 @@ impl Settled {
     }
 
     fn forget_first(&mut self) {
-        if let Some((moment, _)) = self.marks.remove_min() {
+        if let Some((moment, order)) = self.marks.remove_min() {
+            self.latest.remove(&order);
             self.forgotten = self.forgotten.max(moment);
         }
     }

@@ -56,7 +56,7 @@ pub struct Reservation {
     pub issued: i64,
     /// Whether the order accepts to wait for goods.
     pub backorder: bool,
-    /// Until when the order waited for the answer.
+    /// Until when the order waited for the last answer: of what it asks, the latest holds.
     pub reserve_by: DateTime<Utc>,
     /// The shipments in which it left.
     pub shipments: Vec<ShipmentId>,
@@ -136,16 +136,28 @@ impl Stock {
     }
 
     fn keep(&mut self, order: OrderId, quantity: i64, backorder: bool, reserve_by: DateTime<Utc>) {
+        let known = self.reservations.remove(&order);
+        if let Some(known) = known.as_ref().filter(|known| known.backorder) {
+            self.backordered = self.backordered.saturating_sub(known.open());
+        }
         let reservation = Reservation {
             quantity,
-            issued: 0,
+            issued: known.as_ref().map_or(0, |known| known.issued),
             backorder,
             reserve_by,
-            shipments: Vec::new(),
+            shipments: known.map_or_else(Vec::new, |known| known.shipments),
         };
-        self.reservations.insert(order, reservation);
         if backorder {
-            self.backordered = self.backordered.saturating_add(quantity);
+            self.backordered = self.backordered.saturating_add(reservation.open());
+        }
+        self.reservations.insert(order, reservation);
+    }
+
+    /// Nothing that the order asked up to this moment has an effect any more.
+    fn bar(&mut self, order: OrderId, reserve_by: DateTime<Utc>) {
+        match self.reservations.get_mut(&order) {
+            Some(known) => known.reserve_by = known.reserve_by.max(reserve_by),
+            None => self.settled.add(order, reserve_by),
         }
     }
 
@@ -227,14 +239,16 @@ impl Entity for Stock {
                 reserve_by,
                 at,
             } => {
-                self.settled.add(*order, *reserve_by);
+                self.bar(*order, *reserve_by);
                 self.settled.forget_before(*at);
             }
             Event::Released {
                 order,
                 keep,
+                reserve_by,
                 ledger,
             } => self.change_reservation(*order, *ledger, |reservation| {
+                reservation.reserve_by = reservation.reserve_by.max(*reserve_by);
                 reservation.quantity = (*keep).max(reservation.issued);
             }),
             Event::Sold {

@@ -55,17 +55,118 @@ fn lines_wait_while_goods_are_being_reserved() {
 }
 
 #[test]
-fn confirmed_lines_may_give_up_goods_but_take_no_more() {
+fn confirmed_lines_that_need_no_more_change_at_once() {
     // Spread otherwise over lines, but the same goods.
     assert_eq!(given_up([new_line(1, 5), new_line(2, 4)]), []);
     assert_eq!(given_up([new_line(1, 4)]), [release(1, 4), release(2, 0)]);
     let less = confirmed().when(change([new_line(1, 4)])).happened();
     assert_eq!(counters(&less, 1), [4, 4, 0, 0, 0, 0]);
-    for more in [vec![new_line(1, 6)], vec![new_line(3, 1)]] {
-        confirmed()
-            .when(change(more))
-            .refused(Rejection::MoreThanReserved);
+}
+
+/// One product more, one less, one new. Time has not moved, but the moment has: it is later than
+/// that of the first request.
+fn proposed() -> Given<Order> {
+    confirmed()
+        .when(change([new_line(1, 6), new_line(2, 1), new_line(3, 1)]))
+        .happened()
+}
+
+fn later() -> DateTime<Utc> {
+    reserve_by() + TimeDelta::milliseconds(1)
+}
+
+fn at_last(release: Release) -> Release {
+    Release {
+        reserve_by: later(),
+        ..release
     }
+}
+
+fn agreed(number: u128) -> Command {
+    Command::StockReserved {
+        stock: stock(number),
+        reserve_by: later(),
+    }
+}
+
+#[test]
+fn confirmed_lines_that_need_more_wait_for_it() {
+    let order = proposed();
+    assert_eq!(state(&order).status, Status::Confirmed);
+    assert_eq!(state(&order).lines.len(), 3, "the old ones");
+    let asked: Vec<_> = state(&order)
+        .proposal
+        .iter()
+        .flat_map(|it| &it.demands)
+        .collect();
+    assert_eq!(
+        asked
+            .iter()
+            .map(|it| (it.quantity, it.answer))
+            .collect::<Vec<_>>(),
+        [(6, None), (1, Some(Answer::Reserved)), (1, None)]
+    );
+    assert_eq!(order.state().timers()[0].at, later());
+    // An answer to the first request is not one to this.
+    let order = order.when(reserved(1)).then([]);
+    let order = order.when(agreed(1)).happened();
+    let decided = order
+        .state()
+        .decide(&agreed(3), &crate::testing::context(9, 0))
+        .unwrap();
+    assert!(matches!(
+        decided.as_slice(),
+        [Event::StockReserved { .. }, Event::LinesChanged { releases, .. }]
+            if *releases == [at_last(release(2, 1))]
+    ));
+    let order = order.when(agreed(3)).happened();
+    assert_eq!(counters(&order, 1), [6, 6, 0, 0, 0, 0]);
+    assert_eq!(state(&order).totals.total, brl("20.00"));
+    order.when(Command::Pick).then([Event::PickingStarted {}]);
+}
+
+#[test]
+fn the_old_lines_stay_when_more_cannot_be_had() {
+    let refusal = Command::StockRefused {
+        stock: stock(3),
+        reserve_by: later(),
+        reason: RefusalReason::InsufficientStock,
+        available: 0,
+    };
+    let kept = Event::LinesKept {
+        releases: vec![at_last(release(1, 5))],
+    };
+    let order = proposed()
+        .when(refusal)
+        .happened()
+        .when(agreed(1))
+        .then([Event::StockReserved { stock: stock(1) }, kept]);
+    assert_eq!(counters(&order, 1), [2, 2, 0, 0, 0, 0]);
+    assert_eq!(state(&order).refusals[0].stock(), stock(3));
+    proposed()
+        .when(Command::StopWaiting)
+        .then([Event::LinesKept {
+            releases: vec![at_last(release(1, 5)), at_last(release(3, 0))],
+        }]);
+}
+
+#[test]
+fn nothing_else_happens_to_lines_while_more_is_asked_for() {
+    for command in [change([new_line(1, 1)]), Command::Pick] {
+        proposed()
+            .when(command)
+            .refused(Rejection::ReservationPending);
+    }
+    let all = [release(1, 0), release(2, 0), release(3, 0)];
+    proposed()
+        .when(cancel())
+        .then([Event::Cancelled {
+            reason: None,
+            releases: all.map(at_last).to_vec(),
+            at: start(),
+        }])
+        .when(agreed(1))
+        .then([]);
 }
 
 #[test]

@@ -122,12 +122,14 @@ fn booked() -> Given<Order> {
 fn reserved(number: u128) -> Command {
     Command::StockReserved {
         stock: stock(number),
+        reserve_by: reserve_by(),
     }
 }
 
 fn refused(number: u128) -> Command {
     Command::StockRefused {
         stock: stock(number),
+        reserve_by: reserve_by(),
         reason: RefusalReason::InsufficientStock,
         available: 1,
     }

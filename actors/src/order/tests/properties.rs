@@ -19,6 +19,10 @@ fn milestone() -> impl Strategy<Value = Milestone> {
 fn from_saga() -> impl Strategy<Value = Command> {
     prop_oneof![
         4 => (1..4_u128).prop_map(reserved),
+        2 => (1..4_u128, 0..4_i64).prop_map(|(number, later)| Command::StockReserved {
+            stock: stock(number),
+            reserve_by: reserve_by() + TimeDelta::milliseconds(later),
+        }),
         1 => (1..4_u128).prop_map(refused),
         4 => (1..4_u128, milestone()).prop_map(|(number, milestone)| moved(number, milestone)),
         1 => Just(Command::StopWaiting),

@@ -77,7 +77,7 @@ fn is_rejected_once_all_have_answered_and_releases_what_it_got() {
                 at: start(),
             },
         ]);
-    let refusals: Vec<_> = state(&order).refusals().map(Demand::stock).collect();
+    let refusals: Vec<_> = state(&order).refusals.iter().map(Demand::stock).collect();
     assert_eq!(refusals, [stock(1)]);
     assert_eq!(counters(&order, 2), [4, 0, 0, 0, 0, 0]);
 }

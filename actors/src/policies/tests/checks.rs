@@ -33,7 +33,7 @@ impl World {
         self.check_promises();
         for (id, order) in self.live_orders() {
             assert!(
-                !matches!(order.status, Status::Placed | Status::Cancelling),
+                order.awaited().is_none() && order.status != Status::Cancelling,
                 "{id} waits for ever: {order:?}"
             );
             for consignment in &order.shipments {

@@ -454,3 +454,35 @@ fn copes_with_erased_persons() {
     let json = serde_json::to_string(erased.state()).unwrap();
     assert!(!json.contains("Ana"), "{json}");
 }
+
+#[test]
+fn an_order_is_told_each_thing_once() {
+    use Status::{Booked, Cancelled, Delivered, InTransit, PickedUp, Returned};
+    let told = |scans: &[Status]| -> Vec<Status> {
+        let mut shipment = made();
+        let mut told = Vec::new();
+        for (minutes, status) in (1..).zip(scans) {
+            let command = record([seen(*status, minutes)]);
+            let version = u64::try_from(minutes).unwrap();
+            let decided = shipment
+                .state()
+                .decide(&command, &context(version, 0))
+                .unwrap();
+            told.extend(decided.iter().filter_map(|event| match event {
+                Event::ScanRecorded(scan) => scan.news.map(|_| scan.scanned),
+                _ => None,
+            }));
+            shipment = shipment.when(command).happened();
+        }
+        told
+    };
+    assert_eq!(
+        told(&[Booked, PickedUp, InTransit, Delivered, Delivered]),
+        [PickedUp, Delivered]
+    );
+    assert_eq!(told(&[Delivered, PickedUp]), [Delivered]);
+    assert_eq!(
+        told(&[Cancelled, Cancelled, InTransit, Returned]),
+        [Cancelled, InTransit, Returned]
+    );
+}

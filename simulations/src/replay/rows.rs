@@ -1,0 +1,121 @@
+//! The rows of the Olist files as they are written.
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
+use chrono_tz::America::Sao_Paulo;
+use rust_decimal::Decimal;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+use super::data::Status;
+
+#[derive(Deserialize)]
+pub(super) struct OrderRow {
+    pub(super) order_id: String,
+    pub(super) customer_id: String,
+    pub(super) order_status: Status,
+    #[serde(deserialize_with = "local")]
+    pub(super) order_purchase_timestamp: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "local")]
+    pub(super) order_approved_at: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "local")]
+    pub(super) order_delivered_carrier_date: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "local")]
+    pub(super) order_delivered_customer_date: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "local")]
+    pub(super) order_estimated_delivery_date: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ItemRow {
+    pub(super) order_id: String,
+    pub(super) product_id: String,
+    pub(super) seller_id: String,
+    pub(super) price: Decimal,
+    pub(super) freight_value: Decimal,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ProductRow {
+    pub(super) product_id: String,
+    pub(super) product_category_name: Option<String>,
+    pub(super) product_weight_g: Option<Decimal>,
+    pub(super) product_length_cm: Option<Decimal>,
+    pub(super) product_height_cm: Option<Decimal>,
+    pub(super) product_width_cm: Option<Decimal>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CustomerRow {
+    pub(super) customer_id: String,
+    pub(super) customer_unique_id: String,
+    pub(super) customer_zip_code_prefix: String,
+    pub(super) customer_city: String,
+    pub(super) customer_state: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SellerRow {
+    pub(super) seller_id: String,
+    pub(super) seller_city: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct PaymentRow {
+    pub(super) order_id: String,
+    pub(super) payment_value: Decimal,
+}
+
+#[derive(Deserialize)]
+pub(super) struct TranslationRow {
+    pub(super) product_category_name: String,
+    pub(super) product_category_name_english: String,
+}
+
+/// All rows of a file.
+pub(super) fn rows<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>> {
+    let path = folder.join(name);
+    let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+    csv::Reader::from_reader(file)
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("reading {}", path.display()))
+}
+
+fn local<'de, D: Deserializer<'de>>(field: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(field)? else {
+        return Ok(None);
+    };
+    NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S")
+        .map(|time| Some(in_sao_paulo(time)))
+        .map_err(serde::de::Error::custom)
+}
+
+/// Clocks that were put forward at midnight leave out an hour, and promises fall on midnight.
+fn in_sao_paulo(time: NaiveDateTime) -> DateTime<Utc> {
+    let at = |time: NaiveDateTime| Sao_Paulo.from_local_datetime(&time).earliest();
+    at(time)
+        .or_else(|| at(time + TimeDelta::hours(1)))
+        .map_or_else(|| time.and_utc(), |time| time.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utc(text: &str) -> String {
+        let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap();
+        in_sao_paulo(time).to_rfc3339()
+    }
+
+    #[test]
+    fn times_are_those_of_sao_paulo_with_its_summer_time() {
+        assert_eq!(utc("2017-07-09 21:57:05"), "2017-07-10T00:57:05+00:00");
+        assert_eq!(utc("2018-01-09 21:57:05"), "2018-01-09T23:57:05+00:00");
+        // Midnight of the night in which summer time began: there was none.
+        assert_eq!(utc("2017-10-15 00:00:00"), "2017-10-15T03:00:00+00:00");
+    }
+}
