@@ -24,6 +24,7 @@ use crate::auth::token::Tokens;
 use crate::config::Config;
 use crate::http;
 use crate::idempotency::UnderWay;
+use crate::live;
 
 /// The bounded contexts; each has a journal of its own.
 pub const CONTEXTS: [&str; 3] = ["customer", "order", "shipping"];
@@ -34,6 +35,8 @@ pub struct App {
     pub config: Config,
     /// The engine.
     pub engine: Engine,
+    /// Where live viewers meet committed events.
+    pub live: live::Hub,
     /// Access tokens.
     pub tokens: Tokens,
     /// Passwords.
@@ -83,10 +86,13 @@ impl App {
             builder = builder.context(name, journal);
         }
         let engine = builder.start().await.context("starting the engine")?;
+        let live = live::Hub::start(&engine).await;
+        let live = live.context("following the engine's feeds")?;
         let app = Self {
             tokens: Tokens::new(&config.auth)?,
             passwords: Passwords::new(&config.auth)?,
             engine,
+            live,
             under_way: UnderWay::default(),
             stopping: CancellationToken::new(),
             shutdown: CancellationToken::new(),

@@ -17,6 +17,7 @@ pub mod events;
 pub mod export;
 pub mod health;
 pub mod ledger;
+pub mod live;
 pub mod location;
 pub mod order;
 pub mod parked;
@@ -24,6 +25,7 @@ pub mod problems;
 pub mod product;
 pub mod shipment;
 pub mod stock;
+pub mod tracking;
 pub mod user;
 
 use std::sync::Arc;
@@ -48,6 +50,9 @@ pub fn router(app: &Arc<App>) -> Router {
     let api = stock::routes(api);
     let api = order::routes(api);
     let api = shipment::routes(api);
+    let api = tracking::routes(api);
+    let api = events::routes(api);
+    let api = live::routes(api);
     let api = export::routes(api);
     let api = parked::routes(api);
     let (router, document) = api.finish();

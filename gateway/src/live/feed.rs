@@ -1,0 +1,67 @@
+//! A company's events of all contexts in one feed, a page at a time.
+
+use engine::{Engine, Recorded};
+use uuid::Uuid;
+
+use super::cursor::Vector;
+use crate::app::CONTEXTS;
+
+/// How many positions of a shard are looked at for one page: what lies there may all belong to
+/// other companies.
+const SPAN: u32 = 1_000;
+
+/// Some of a company's events.
+#[derive(Debug)]
+pub struct Page {
+    /// The events, each with the index of its context; those of one shard in order.
+    pub events: Vec<(usize, Recorded)>,
+    /// How far the feed has been read with them.
+    pub after: Vector,
+    /// Whether that is as far as it goes.
+    pub is_end: bool,
+}
+
+/// The events that follow a position, at most `limit`. There may be none although the feed goes
+/// on: then a stretch of it belonged to others.
+///
+/// # Errors
+/// When a journal cannot be read.
+pub async fn page(
+    engine: &Engine,
+    tenant: Uuid,
+    from: &Vector,
+    limit: u32,
+) -> Result<Page, engine::Error> {
+    let mut page = Page {
+        events: Vec::new(),
+        after: from.clone(),
+        is_end: false,
+    };
+    for (turn, context) in turns(from).enumerate() {
+        let left = limit - u32::try_from(page.events.len()).unwrap_or(limit);
+        let share = left.div_ceil(u32::try_from(CONTEXTS.len() - turn).unwrap_or(1));
+        let (name, positions) = (CONTEXTS[context], &from.0[context]);
+        let read = engine
+            .tenant_feed(name, tenant, positions, SPAN, share)
+            .await?;
+        for (shard, position) in read.looked_at.into_iter().filter(|it| it.1 > 0) {
+            page.after.advance(context, shard, position);
+        }
+        let events = read.events.into_iter().map(|event| (context, event));
+        page.events.extend(events);
+    }
+    page.is_end = page.after == *from;
+    Ok(page)
+}
+
+/// The contexts, each in its turn the first, so that a small page does not serve the first one for
+/// ever: how far the feed has been read says whose turn it is.
+fn turns(from: &Vector) -> impl Iterator<Item = usize> + use<> {
+    let read: u64 = from
+        .0
+        .iter()
+        .flat_map(|it| it.values())
+        .fold(0, |sum, seq| sum.wrapping_add(*seq));
+    let first = usize::try_from(read % CONTEXTS.len() as u64).unwrap_or(0);
+    (first..first + CONTEXTS.len()).map(|turn| turn % CONTEXTS.len())
+}
