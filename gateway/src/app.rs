@@ -102,7 +102,6 @@ impl App {
     }
 
     /// Everything that is served, behind the front.
-    #[must_use]
     pub fn router(self: &Arc<Self>) -> Router {
         http::front::front(http::router(self), &self.config.gateway)
     }

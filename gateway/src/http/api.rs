@@ -85,7 +85,6 @@ impl Api {
     }
 
     /// The router, and the document as JSON.
-    #[must_use]
     pub fn finish(self) -> (Router<Arc<App>>, OpenApi) {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)

@@ -170,7 +170,7 @@ async fn refresh(
     let command = session::Command::Refresh {
         presented: hash(&presented)?,
         next: hash(&next)?,
-        idle_expires_at: desk.from_now(desk.app.config.auth.session_idle),
+        idle_expires_at: desk.after(desk.app.config.auth.session_idle),
     };
     let id = SessionId::from(presented.entity);
     let sessions = desk.app.engine.entities::<Session>()?;
@@ -267,8 +267,8 @@ impl Desk {
             user: owner,
             generation,
             token: hash(&secret)?,
-            expires_at: self.from_now(self.app.config.auth.session),
-            idle_expires_at: self.from_now(self.app.config.auth.session_idle),
+            expires_at: self.after(self.app.config.auth.session),
+            idle_expires_at: self.after(self.app.config.auth.session_idle),
         };
         let sessions = self.app.engine.entities::<Session>()?;
         let meta = self.meta(user.tenant, &owner.to_string());
@@ -312,7 +312,7 @@ impl Desk {
         }
     }
 
-    fn from_now(&self, life: Duration) -> chrono::DateTime<Utc> {
+    fn after(&self, life: Duration) -> chrono::DateTime<Utc> {
         (Utc::now() + life).trunc_subsecs(3)
     }
 }

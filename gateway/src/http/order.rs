@@ -107,8 +107,6 @@ fn yes() -> bool {
 /// The routes of orders.
 #[must_use]
 pub fn routes(api: Api) -> Api {
-    let keyed = |route: Route| route.keyed(Order::CONTEXT).gives::<View>(StatusCode::OK);
-    let act = |route: Route| keyed(route).conditional();
     let api = resource::routes::<Order>(api)
         .add(
             Route::post(
@@ -123,53 +121,51 @@ pub fn routes(api: Api) -> Api {
             create,
         )
         .add(
-            act(Route::patch(
-                "/orders/{id}",
-                "Changes an order, until picking starts",
-            ))
-            .takes::<new::Changes>(),
+            act("", "Changes an order, until picking starts", Route::patch)
+                .waits()
+                .takes::<new::Changes>(),
             update,
-        )
-        .add(
-            act(Route::post("/orders/{id}/place", "Makes a draft binding")).waits(),
-            place,
-        )
-        .add(
-            act(Route::post(
-                "/orders/{id}/cancel",
-                "Calls it off, until the first parcel leaves",
-            ))
-            .waits()
-            .takes::<Cancellation>(),
-            cancel,
         );
     api.add(
-        act(Route::post(
-            "/orders/{id}/pick",
-            "Its goods are being collected",
-        )),
+        act("/place", "Makes a draft binding", Route::post).waits(),
+        place,
+    )
+    .add(
+        act(
+            "/cancel",
+            "Calls it off, until the first parcel leaves",
+            Route::post,
+        )
+        .waits()
+        .takes::<Cancellation>(),
+        cancel,
+    )
+    .add(
+        act("/pick", "Its goods are being collected", Route::post),
         async |call: Call, path: Path<OrderId>| set(call, path, Command::Pick).await,
     )
     .add(
-        act(Route::post(
-            "/orders/{id}/pack",
-            "Its goods are collected and packed",
-        )),
+        act("/pack", "Its goods are collected and packed", Route::post),
         async |call: Call, path: Path<OrderId>| set(call, path, Command::Pack).await,
     )
     .add(
-        act(Route::post(
-            "/orders/{id}/ship",
-            "Hands goods over to a carrier",
-        ))
-        .waits()
-        .takes::<NewShipment>(),
+        act("/ship", "Hands goods over to a carrier", Route::post)
+            .waits()
+            .takes::<NewShipment>(),
         ship,
     )
     .add(
-        act(Route::post("/orders/{id}/return", "Goods have come back")).takes::<NewReturn>(),
+        act("/return", "Goods have come back", Route::post).takes::<NewReturn>(),
         take_back,
     )
+}
+
+/// A route that does something with an order.
+fn act(step: &str, what: &str, route: fn(&str, &str) -> Route) -> Route {
+    route(&format!("/orders/{{id}}{step}"), what)
+        .keyed(Order::CONTEXT)
+        .conditional()
+        .gives::<View>(StatusCode::OK)
 }
 
 async fn create(call: Call, Body(new): Body<new::New>) -> Result<Response, Problem> {

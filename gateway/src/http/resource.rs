@@ -161,7 +161,8 @@ pub fn shown<R: Resource>(entity: &Versioned<R>) -> Result<Value, Problem> {
 /// # Errors
 /// 404 when it is not there for clients.
 pub fn answer<R: Resource>(status: StatusCode, entity: &Versioned<R>) -> Result<Response, Problem> {
-    let mut response = json_response(status, &shown(entity)?);
+    let view = R::view(entity).ok_or_else(Problem::not_found)?;
+    let mut response = json_response(status, &view);
     let headers = response.headers_mut();
     if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", entity.version)) {
         headers.insert(header::ETAG, etag);

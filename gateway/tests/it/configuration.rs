@@ -119,13 +119,13 @@ fn errors_name_the_place_the_key_and_what_was_meant() {
             assert!(said.contains(part), "{said:?} should contain {part:?}");
         }
     }
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
     let missing = Config::load_with(Some(&PathBuf::from("/nowhere/quenty.toml")), []);
-    assert!(
-        missing
-            .unwrap_err()
-            .to_string()
-            .contains("/nowhere/quenty.toml")
-    );
+    let said = missing.unwrap_err().to_string();
+    assert!(said.contains("/nowhere/quenty.toml"), "{said}");
 }
 
 #[test]
