@@ -9,6 +9,7 @@ use std::path::Path;
 
 use actors::location::Location;
 use actors::shipment::Shipment;
+use actors::stock::Stock;
 use engine::{Entity, Event};
 use serde_json::Value;
 use strum::VariantNames;
@@ -21,6 +22,11 @@ fn events_of_locations_stay_readable() {
 #[test]
 fn events_of_shipments_stay_readable() {
     check::<Shipment>();
+}
+
+#[test]
+fn events_of_stock_items_stay_readable() {
+    check::<Stock>();
 }
 
 /// Reads every golden file of a kind, and sees that every present event has one.
