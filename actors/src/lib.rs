@@ -15,6 +15,7 @@ pub mod values;
 
 pub mod claims;
 
+pub mod company;
 pub mod location;
 pub mod shipment;
 pub mod stock;

@@ -39,6 +39,13 @@ impl TimeZone {
     }
 }
 
+/// Coordinated Universal Time.
+impl Default for TimeZone {
+    fn default() -> Self {
+        Self::UTC
+    }
+}
+
 impl fmt::Display for TimeZone {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.0.name())

@@ -7,12 +7,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use actors::company::Company;
 use actors::location::Location;
 use actors::shipment::Shipment;
 use actors::stock::Stock;
 use engine::{Entity, Event};
 use serde_json::Value;
 use strum::VariantNames;
+
+#[test]
+fn events_of_companies_stay_readable() {
+    check::<Company>();
+}
 
 #[test]
 fn events_of_locations_stay_readable() {
