@@ -19,6 +19,7 @@ pub mod company;
 pub mod location;
 pub mod shipment;
 pub mod stock;
+pub mod user;
 
 #[cfg(test)]
 pub mod testing;
