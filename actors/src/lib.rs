@@ -17,6 +17,7 @@ pub mod claims;
 
 pub mod company;
 pub mod location;
+pub mod session;
 pub mod shipment;
 pub mod stock;
 pub mod user;

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use actors::company::Company;
 use actors::location::Location;
+use actors::session::Session;
 use actors::shipment::Shipment;
 use actors::stock::Stock;
 use actors::user::User;
@@ -24,6 +25,11 @@ fn events_of_companies_stay_readable() {
 #[test]
 fn events_of_locations_stay_readable() {
     check::<Location>();
+}
+
+#[test]
+fn events_of_sessions_stay_readable() {
+    check::<Session>();
 }
 
 #[test]
