@@ -15,6 +15,7 @@ pub mod values;
 
 pub mod claims;
 
+pub mod api_key;
 pub mod company;
 pub mod location;
 pub mod session;

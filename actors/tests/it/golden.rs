@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use actors::api_key::ApiKey;
 use actors::company::Company;
 use actors::location::Location;
 use actors::session::Session;
@@ -16,6 +17,11 @@ use actors::user::User;
 use engine::{Entity, Event};
 use serde_json::Value;
 use strum::VariantNames;
+
+#[test]
+fn events_of_api_keys_stay_readable() {
+    check::<ApiKey>();
+}
 
 #[test]
 fn events_of_companies_stay_readable() {
