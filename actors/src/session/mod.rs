@@ -106,6 +106,7 @@ pub enum Event {
         /// When.
         at: DateTime<Utc>,
         /// Whether it was the previous token that was presented, because the answer was lost.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_retry: bool,
         /// When it now ends unless refreshed.
         idle_expires_at: DateTime<Utc>,
