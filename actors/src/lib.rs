@@ -18,6 +18,7 @@ pub mod claims;
 pub mod api_key;
 pub mod company;
 pub mod location;
+pub mod product;
 pub mod session;
 pub mod shipment;
 pub mod stock;

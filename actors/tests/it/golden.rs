@@ -10,6 +10,7 @@ use std::path::Path;
 use actors::api_key::ApiKey;
 use actors::company::Company;
 use actors::location::Location;
+use actors::product::Product;
 use actors::session::Session;
 use actors::shipment::Shipment;
 use actors::stock::Stock;
@@ -31,6 +32,11 @@ fn events_of_companies_stay_readable() {
 #[test]
 fn events_of_locations_stay_readable() {
     check::<Location>();
+}
+
+#[test]
+fn events_of_products_stay_readable() {
+    check::<Product>();
 }
 
 #[test]
