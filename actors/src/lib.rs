@@ -17,6 +17,7 @@ pub mod claims;
 
 pub mod api_key;
 pub mod company;
+pub mod customer;
 pub mod location;
 pub mod product;
 pub mod session;

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use actors::api_key::ApiKey;
 use actors::company::Company;
+use actors::customer::Customer;
 use actors::location::Location;
 use actors::product::Product;
 use actors::session::Session;
@@ -27,6 +28,11 @@ fn events_of_api_keys_stay_readable() {
 #[test]
 fn events_of_companies_stay_readable() {
     check::<Company>();
+}
+
+#[test]
+fn events_of_customers_stay_readable() {
+    check::<Customer>();
 }
 
 #[test]
