@@ -111,8 +111,9 @@ where
 }
 
 /// Runs commands, each so many seconds after the one before, and checks what holds for every
-/// entity: the events read back from their stored form, and replaying them gives the state. After
-/// every command `invariant` looks at the state and the events so far.
+/// entity: commands and refusals survive the way to another node, the events read back from their
+/// stored form, and replaying them gives the state. After every command `invariant` looks at the
+/// state and the events so far.
 pub fn run<E>(
     commands: impl IntoIterator<Item = (u32, E::Command)>,
     invariant: impl Fn(&E, &[E::Event]),
@@ -125,11 +126,14 @@ where
     for (pause, command) in commands {
         seconds += i64::from(pause);
         let context = context(events.len() as u64, seconds);
-        if let Ok(decided) = state.decide(&command, &context) {
-            for event in decided {
-                state = state.evolve(&stored::<E>(&event));
-                events.push(event);
-            }
+        let outcome = state.decide(&through_json(&command), &context);
+        if let Err(rejection) = &outcome {
+            let read = through_json(rejection);
+            assert_eq!(read.to_string(), rejection.to_string());
+        }
+        for event in outcome.into_iter().flatten() {
+            state = state.evolve(&stored::<E>(&event));
+            events.push(event);
         }
         invariant(&state, &events);
         // Asked for here so that a panic in them is found too.

@@ -1,16 +1,18 @@
 //! An API key: what a third party's program signs in with.
 //!
 //! ```text
-//!  (none) --Create--> active --Revoke---------> revoked
-//!                       '-----Expire (timer)--> expired
+//!  (none) --Create--> active --Revoke----------> revoked
+//!                       '------Expire (timer)---> expired
 //! ```
+//!
+//! A key holds only until its end whether or not the timer has come by: see [`State::holds`].
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use engine::{Context, Entity, Index, RejectionKind, Timer};
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
@@ -45,6 +47,7 @@ pub enum Command {
 /// What a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ApiKeyScope)]
 pub enum Scope {
     /// Read what the company has.
     Read,
@@ -69,7 +72,8 @@ pub enum Event {
         /// What it is recognised by.
         prefix: Text<100>,
         /// The hash of the key.
-        secret: SecretHash,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<SecretHash>,
     },
     /// It was ended.
     Revoked {},
@@ -103,8 +107,8 @@ pub struct State {
     pub expires_at: Option<DateTime<Utc>>,
     /// What it is recognised by.
     pub prefix: Text<100>,
-    /// The hash of the key.
-    pub key: SecretHash,
+    /// The hash of the key; without one nothing fits it.
+    pub key: Option<SecretHash>,
 }
 
 impl State {
@@ -112,6 +116,12 @@ impl State {
     #[must_use]
     pub fn holds(&self, now: DateTime<Utc>) -> bool {
         self.status == Status::Active && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether it may do that, while it holds.
+    #[must_use]
+    pub fn allows(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope) || self.scopes.contains(&Scope::Write)
     }
 }
 
@@ -145,7 +155,7 @@ pub enum Rejection {
     /// A key that may do nothing.
     #[error("a key needs at least one scope")]
     NoScope,
-    /// A key that has ended before it began.
+    /// A key that would end before it began.
     #[error("the end of a key must lie in the future")]
     EndInThePast,
 }
@@ -192,7 +202,8 @@ impl Entity for ApiKey {
             (Status::Active, Command::Expire) if !state.holds(context.now) => {
                 vec![Event::Expired {}]
             }
-            (_, Command::Expire) | (Status::Revoked | Status::Expired, Command::Revoke) => vec![],
+            (Status::Active, Command::Expire)
+            | (Status::Revoked | Status::Expired, Command::Revoke | Command::Expire) => vec![],
         })
     }
 
@@ -262,9 +273,9 @@ fn create(command: &Command, now: DateTime<Utc>) -> Result<Vec<Event>, Rejection
         } => Ok(vec![Event::Created {
             name: name.clone(),
             scopes: scopes.clone(),
-            expires_at: *expires_at,
+            expires_at: expires_at.map(|end| end.trunc_subsecs(3)),
             prefix: prefix.clone(),
-            secret: key.clone(),
+            secret: Some(key.clone()),
         }]),
         Command::Revoke | Command::Expire => Err(Rejection::NotFound),
     }

@@ -9,6 +9,8 @@
 //! Nobody of a suspended company is let in. A company belongs to itself: its id is the tenant of
 //! everything in it.
 
+mod details;
+
 #[cfg(test)]
 mod tests;
 
@@ -17,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 use utoipa::ToSchema;
 
+pub use self::details::{Details, Patch, Settings, SettingsPatch};
 use crate::claims;
-use crate::ids::{CompanyId, LocationId};
-use crate::values::{CountryCode, Currency, Metadata, Name, Reference, Text, TimeZone, given, set};
+use crate::ids::CompanyId;
+use crate::values::{Reference, Text};
 
 /// What may be asked of a company.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,72 +45,6 @@ pub enum Command {
     },
     /// Lets its people in again.
     Activate,
-}
-
-/// What a company is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = CompanyDetails)]
-pub struct Details {
-    /// Its name.
-    pub name: Name,
-    /// The currency of its orders; it cannot be changed.
-    pub currency: Currency,
-    /// Where its days begin and end.
-    #[serde(default)]
-    pub time_zone: TimeZone,
-    /// Where it is registered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub country: Option<CountryCode>,
-    /// How it works.
-    #[serde(default)]
-    pub settings: Settings,
-    /// The installation's own name for it, unique among companies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reference: Option<Reference>,
-    /// Notes, replaced as a whole.
-    #[serde(default)]
-    pub metadata: Metadata,
-}
-
-/// How a company works.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = CompanySettings)]
-pub struct Settings {
-    /// The location that serves order lines which name none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_location: Option<LocationId>,
-}
-
-/// Changes to a company: what is left out stays as it is, null clears.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schema(as = CompanyPatch)]
-pub struct Patch {
-    /// Its name.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub name: Option<Name>,
-    /// Must be the present one.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub currency: Option<Currency>,
-    /// Where its days begin and end.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub time_zone: Option<TimeZone>,
-    /// Where it is registered.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<CountryCode>)]
-    pub country: Option<Option<CountryCode>>,
-    /// How it works, replaced as a whole.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub settings: Option<Settings>,
-    /// The installation's own name for it.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Reference>)]
-    pub reference: Option<Option<Reference>>,
-    /// Notes, replaced as a whole.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Metadata>,
 }
 
 /// What may happen to a company.
@@ -293,21 +230,5 @@ impl Entity for Company {
         )
         .into_iter()
         .collect()
-    }
-}
-
-impl Details {
-    fn patched(&self, patch: &Patch) -> Result<Self, Rejection> {
-        if patch.currency.is_some_and(|it| it != self.currency) {
-            return Err(Rejection::CurrencyFixed);
-        }
-        let mut details = self.clone();
-        set(&mut details.name, &patch.name);
-        set(&mut details.time_zone, &patch.time_zone);
-        set(&mut details.country, &patch.country);
-        set(&mut details.settings, &patch.settings);
-        set(&mut details.reference, &patch.reference);
-        set(&mut details.metadata, &patch.metadata);
-        Ok(details)
     }
 }

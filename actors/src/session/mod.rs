@@ -1,31 +1,35 @@
 //! A session: what a sign-in opens, kept alive by refresh tokens that are good once.
 //!
 //! ```text
-//!  (none) --Open--> active --Revoke, an old token--> revoked
+//!  (none) --Open--> active --Revoke, or a token used again--> revoked
 //!                    |  ^ \
-//!           Refresh  '--'  '--Expire (timer)--> expired
+//!           Refresh  '--'  '--Expire (timer)----------------> expired
 //! ```
 //!
 //! Each refresh gives the client a new token. One that was replaced is proof that somebody else has
-//! a copy, and ends the session (RFC 9700, section 4.14.2); only for a few seconds it is still good,
-//! since a client whose answer was lost can do nothing but ask again.
+//! a copy, and ends the session (RFC 9700, section 4.14.2). Only the last one that was replaced is
+//! still good for a few seconds: a client whose answer was lost can do nothing but ask again.
+//!
+//! ```text
+//!        t1              t2                t1 again, within the grace: t2 was lost
+//!  t1 ------> t2 good  ------> t3 good    ------------------------------> t3 good
+//!             t1 previous      t2 previous                                t1 previous
+//!                              t1 spent                                   t2 spent
+//! ```
+
+mod state;
 
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use engine::{Claim, Context, Entity, Index, RejectionKind, Timer};
+use chrono::{DateTime, Utc};
+use engine::RejectionKind;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
-use utoipa::ToSchema;
 
-use crate::ids::{SessionId, UserId};
+pub use self::state::{Session, State, Status};
+use crate::ids::UserId;
 use crate::values::SecretHash;
-
-/// How long a token that was replaced is still good.
-const GRACE_SECONDS: i64 = 10;
-/// How many replaced tokens are known again.
-const SPENT_MAX: usize = 64;
 
 /// What may be asked of a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,7 +48,8 @@ pub enum Command {
         /// When it ends unless refreshed.
         idle_expires_at: DateTime<Utc>,
     },
-    /// Replaces the token.
+    /// Replaces the token. A token used again is answered with an event, not with a refusal, since
+    /// it ends the session: whoever asks looks at the state whether `next` [is good](State::is_good).
     Refresh {
         /// The hash of the token that is presented.
         presented: SecretHash,
@@ -54,9 +59,24 @@ pub enum Command {
         idle_expires_at: DateTime<Utc>,
     },
     /// Ends it.
-    Revoke,
+    Revoke {
+        /// Why.
+        reason: RevokeReason,
+    },
     /// Its time is up.
     Expire,
+}
+
+/// Why a session was ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevokeReason {
+    /// The user signed out.
+    SignedOut,
+    /// The user, or an admin, ended it from elsewhere.
+    Requested,
+    /// A token was used that had been replaced; found out by the session itself.
+    Reuse,
 }
 
 /// What may happen to a session.
@@ -71,7 +91,8 @@ pub enum Event {
         /// The user's generation.
         generation: u32,
         /// The hash of the first refresh token.
-        secret: SecretHash,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<SecretHash>,
         /// When it ends at the latest.
         expires_at: DateTime<Utc>,
         /// When it ends unless refreshed.
@@ -80,17 +101,20 @@ pub enum Event {
     /// Its token was replaced.
     Refreshed {
         /// The hash of the next one.
-        secret: SecretHash,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<SecretHash>,
         /// When.
         at: DateTime<Utc>,
+        /// Whether it was the previous token that was presented, because the answer was lost.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_retry: bool,
         /// When it now ends unless refreshed.
         idle_expires_at: DateTime<Utc>,
     },
     /// It was ended.
     Revoked {
-        /// Whether because a token was used that had been replaced.
-        #[serde(default)]
-        is_reuse: bool,
+        /// Why.
+        reason: RevokeReason,
     },
     /// Its time was up.
     Expired {},
@@ -104,62 +128,6 @@ impl engine::Event for Event {
     }
 }
 
-/// A session: nothing before it is opened.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Session(pub Option<State>);
-
-/// A session as it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct State {
-    /// Where it stands.
-    pub status: Status,
-    /// Whose it is.
-    pub user: UserId,
-    /// The user's generation when it was opened.
-    pub generation: u32,
-    /// The hash of the token that is good.
-    pub token: SecretHash,
-    /// The hashes of the replaced ones, the last one last.
-    pub spent: Vec<SecretHash>,
-    /// When the last one was replaced.
-    pub refreshed_at: Option<DateTime<Utc>>,
-    /// When it ends at the latest.
-    pub expires_at: DateTime<Utc>,
-    /// When it ends unless refreshed.
-    pub idle_expires_at: DateTime<Utc>,
-}
-
-impl State {
-    /// When it ends as things are.
-    #[must_use]
-    pub fn ends_at(&self) -> DateTime<Utc> {
-        self.expires_at.min(self.idle_expires_at)
-    }
-
-    /// Whether it is open.
-    #[must_use]
-    pub fn holds(&self, now: DateTime<Utc>) -> bool {
-        self.status == Status::Active && now < self.ends_at()
-    }
-}
-
-/// Where a session stands.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames, ToSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-#[schema(as = SessionStatus)]
-pub enum Status {
-    /// Open.
-    Active,
-    /// Ended before its time.
-    Revoked,
-    /// Ended in time.
-    Expired,
-}
-
 /// Why a session refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, IntoStaticStr)]
 #[serde(tag = "code", rename_all = "kebab-case")]
@@ -171,9 +139,12 @@ pub enum Rejection {
     /// It was opened before.
     #[error("the session exists already")]
     AlreadyExists,
-    /// It has ended.
-    #[error("the session has ended; sign in again")]
+    /// It was ended.
+    #[error("the session was ended; sign in again")]
     SessionRevoked,
+    /// Its time is up.
+    #[error("the session has expired; sign in again")]
+    SessionExpired,
     /// The token is not one of the session's.
     #[error("the refresh token does not hold")]
     InvalidRefreshToken,
@@ -184,171 +155,13 @@ impl engine::Rejection for Rejection {
         match self {
             Self::NotFound => RejectionKind::NotFound,
             Self::AlreadyExists => RejectionKind::Conflict,
-            Self::SessionRevoked | Self::InvalidRefreshToken => RejectionKind::Unauthenticated,
+            Self::SessionRevoked | Self::SessionExpired | Self::InvalidRefreshToken => {
+                RejectionKind::Unauthenticated
+            }
         }
     }
 
     fn code(&self) -> &'static str {
         self.into()
-    }
-}
-
-impl Entity for Session {
-    const KIND: &'static str = "session";
-    const CONTEXT: &'static str = "customer";
-    const SCHEMA: u32 = 1;
-
-    type Id = SessionId;
-    type Command = Command;
-    type Event = Event;
-    type Rejection = Rejection;
-
-    fn decide(&self, command: &Command, context: &Context) -> Result<Vec<Event>, Rejection> {
-        let Some(state) = &self.0 else {
-            return open(command);
-        };
-        Ok(match (state.status, command) {
-            (_, Command::Open { .. }) => return Err(Rejection::AlreadyExists),
-            (
-                Status::Active,
-                Command::Refresh {
-                    presented,
-                    next,
-                    idle_expires_at,
-                },
-            ) => vec![state.refresh(presented, next, *idle_expires_at, context.now)?],
-            (Status::Revoked | Status::Expired, Command::Refresh { .. }) => {
-                return Err(Rejection::SessionRevoked);
-            }
-            (Status::Active, Command::Revoke) => vec![Event::Revoked { is_reuse: false }],
-            (Status::Active, Command::Expire) if context.now >= state.ends_at() => {
-                vec![Event::Expired {}]
-            }
-            (_, Command::Expire) | (Status::Revoked | Status::Expired, Command::Revoke) => vec![],
-        })
-    }
-
-    fn evolve(mut self, event: &Event) -> Self {
-        match (event, &mut self.0) {
-            (
-                Event::Opened {
-                    user,
-                    generation,
-                    secret,
-                    expires_at,
-                    idle_expires_at,
-                },
-                state,
-            ) => {
-                *state = Some(State {
-                    status: Status::Active,
-                    user: *user,
-                    generation: *generation,
-                    token: secret.clone(),
-                    spent: Vec::new(),
-                    refreshed_at: None,
-                    expires_at: *expires_at,
-                    idle_expires_at: *idle_expires_at,
-                });
-            }
-            (
-                Event::Refreshed {
-                    secret,
-                    at,
-                    idle_expires_at,
-                },
-                Some(state),
-            ) => {
-                state.spend(secret);
-                state.refreshed_at = Some(*at);
-                state.idle_expires_at = *idle_expires_at;
-            }
-            (Event::Revoked { .. }, Some(state)) => state.status = Status::Revoked,
-            (Event::Expired {}, Some(state)) => state.status = Status::Expired,
-            (Event::Refreshed { .. } | Event::Revoked { .. } | Event::Expired {}, None) => {}
-        }
-        self
-    }
-
-    fn index(&self) -> Index {
-        let Some(state) = &self.0 else {
-            return Index::default();
-        };
-        Index {
-            status: state.status.into(),
-            parent: Some(state.user.into()),
-            ..Index::default()
-        }
-    }
-
-    fn claims(&self) -> Vec<Claim<Rejection>> {
-        Vec::new()
-    }
-
-    fn timers(&self) -> Vec<Timer<Command>> {
-        let open = self.0.iter().filter(|state| state.status == Status::Active);
-        open.map(|state| Timer {
-            name: "end".into(),
-            at: state.ends_at(),
-            command: Command::Expire,
-        })
-        .collect()
-    }
-}
-
-fn open(command: &Command) -> Result<Vec<Event>, Rejection> {
-    match command {
-        Command::Open {
-            user,
-            generation,
-            token,
-            expires_at,
-            idle_expires_at,
-        } => Ok(vec![Event::Opened {
-            user: *user,
-            generation: *generation,
-            secret: token.clone(),
-            expires_at: *expires_at,
-            idle_expires_at: *idle_expires_at,
-        }]),
-        Command::Refresh { .. } | Command::Revoke | Command::Expire => Err(Rejection::NotFound),
-    }
-}
-
-impl State {
-    fn spend(&mut self, next: &SecretHash) {
-        let spent = std::mem::replace(&mut self.token, next.clone());
-        self.spent.push(spent);
-        if self.spent.len() > SPENT_MAX {
-            self.spent.remove(0);
-        }
-    }
-
-    /// A replaced token ends the session by an event, not a refusal: whoever asks sees the state.
-    fn refresh(
-        &self,
-        presented: &SecretHash,
-        next: &SecretHash,
-        idle_expires_at: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Result<Event, Rejection> {
-        if now >= self.ends_at() {
-            return Err(Rejection::SessionRevoked);
-        }
-        let grace = self
-            .refreshed_at
-            .is_some_and(|at| now < at + TimeDelta::seconds(GRACE_SECONDS));
-        let is_good = *presented == self.token || (grace && self.spent.last() == Some(presented));
-        if is_good {
-            return Ok(Event::Refreshed {
-                secret: next.clone(),
-                at: now,
-                idle_expires_at,
-            });
-        }
-        if self.spent.contains(presented) {
-            return Ok(Event::Revoked { is_reuse: true });
-        }
-        Err(Rejection::InvalidRefreshToken)
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actors::api_key::{ApiKey, Scope};
+use actors::api_key::{self, ApiKey, Scope};
 use actors::company::{self, Company};
 use actors::ids::{ApiKeyId, CompanyId, SessionId, UserId};
 use actors::session::Session;
-use actors::user::{self, Role, User};
+use actors::user::{Role, User};
+use actors::values::SecretHash;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -133,12 +134,16 @@ impl App {
         let keys = self.engine.entities::<ApiKey>()?;
         let entity = keys.get(key.tenant, id, deadline).await?;
         let state = entity.as_ref().and_then(|entity| entity.state.0.as_ref());
+        let fits = |state: &api_key::State| {
+            let stored = state.key.as_ref().map(SecretHash::expose);
+            stored.is_some_and(|stored| key.fits(stored))
+        };
         match state {
-            Some(state) if key.fits(state.key.expose()) && state.holds(Utc::now()) => Ok(Caller {
+            Some(state) if fits(state) && state.holds(Utc::now()) => Ok(Caller {
                 tenant: key.tenant,
                 principal: id.to_string().into(),
                 role: None,
-                can_write: state.scopes.contains(&Scope::Write),
+                can_write: state.allows(Scope::Write),
                 expires_at: state.expires_at,
                 credential: Credential::Key(key),
             }),
@@ -165,9 +170,7 @@ impl App {
         let session = session.as_ref().and_then(|it| it.state.0.as_ref());
         match (user, session) {
             (Some(user), Some(session))
-                if user.status == user::Status::Active
-                    && session.generation == user.generation
-                    && session.holds(Utc::now()) =>
+                if user.admits(session.generation) && session.holds(Utc::now()) =>
             {
                 Ok(Caller {
                     tenant: claims.tenant,

@@ -1,7 +1,7 @@
 //! `/auth`: signing in with a password, staying signed in, signing out.
 
 use actors::ids::{SessionId, UserId};
-use actors::session::{self, Session};
+use actors::session::{self, RevokeReason, Session};
 use actors::user::{self, User};
 use actors::values::{Email, SecretHash};
 use axum::extract::State;
@@ -137,7 +137,8 @@ async fn login(
     let state = found.as_ref().and_then(|user| user.state.0.as_ref());
     let is_locked = state.is_some_and(|state| state.is_locked(Utc::now()));
     // A locked account costs as much time as an open one, and says as little.
-    let stored = state.map(|state| state.password.expose());
+    let stored = state.and_then(|state| state.password.as_ref());
+    let stored = stored.map(SecretHash::expose);
     let fits = desk.app.passwords.verify(&login.password, stored).await?;
     let (Some(user), Some(state)) = (&found, state) else {
         return Err(wrong());
@@ -148,8 +149,9 @@ async fn login(
         }
         return Err(wrong());
     }
-    if state.failures > 0 {
-        desk.note(user, user::Command::RecordSuccess).await?;
+    // The user has the last word: of many passwords tried at once, those after the lock are refused.
+    if !desk.note(user, user::Command::RecordSuccess).await? {
+        return Err(wrong());
     }
     desk.open(user, state.generation).await
 }
@@ -199,7 +201,8 @@ async fn refresh(
 async fn logout(call: Call) -> Result<Response, Problem> {
     if let Credential::Token(claims) = &call.caller.credential {
         let id = SessionId::from(claims.sid);
-        call.end_session(claims.tenant, id).await?;
+        call.end_session(claims.tenant, id, RevokeReason::SignedOut)
+            .await?;
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -252,11 +255,12 @@ impl Desk {
         Ok(users.get_anywhere(id, self.deadline).await?)
     }
 
-    async fn note(&self, user: &Versioned<User>, command: user::Command) -> Result<(), Problem> {
+    /// Tells the user how a sign-in went; false when the user refuses it.
+    async fn note(&self, user: &Versioned<User>, command: user::Command) -> Result<bool, Problem> {
         let id = UserId::from(user.id);
         let meta = self.meta(user.tenant, &id.to_string());
-        self.users()?.send(id, command, meta).await?;
-        Ok(())
+        let reply = self.users()?.send(id, command, meta).await?;
+        Ok(matches!(reply, Reply::Done(_)))
     }
 
     async fn open(&self, user: &Versioned<User>, generation: u32) -> Result<Response, Problem> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actors::ids::SessionId;
-use actors::session::{self, Session};
+use actors::session::{self, RevokeReason, Session};
 use actors::user::Role;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -162,8 +162,13 @@ impl Call {
     ///
     /// # Errors
     /// As [`Call::send`].
-    pub async fn end_session(&self, tenant: Uuid, id: SessionId) -> Result<(), Problem> {
-        let revoke = session::Command::Revoke;
+    pub async fn end_session(
+        &self,
+        tenant: Uuid,
+        id: SessionId,
+        reason: RevokeReason,
+    ) -> Result<(), Problem> {
+        let revoke = session::Command::Revoke { reason };
         self.deliver::<Session>(tenant, id, revoke).await.map(drop)
     }
 

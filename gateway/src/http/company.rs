@@ -111,7 +111,7 @@ async fn update(
 ) -> Result<Response, Problem> {
     call.admin()?;
     let settings = patch.settings.as_ref();
-    if let Some(location) = settings.and_then(|settings| settings.default_location) {
+    if let Some(location) = settings.and_then(|it| it.default_location.flatten()) {
         let found = call.get_in::<Location>(Company::tenant(&call, id), location);
         found.await.map_err(|_| no_location())?;
     }

@@ -1,7 +1,7 @@
 //! `/users` and `/sessions`: who may sign in, and who is signed in.
 
 use actors::ids::{CompanyId, SessionId, UserId};
-use actors::session::{self, Session};
+use actors::session::{self, RevokeReason, Session};
 use actors::user::{Command, Patch, Profile, Role, Status, User};
 use actors::values::{Email, Metadata, Name, Reference, SecretHash, given};
 use axum::http::{StatusCode, Uri};
@@ -301,6 +301,7 @@ async fn end_session(call: Call, Path(id): Path<SessionId>) -> Result<Response, 
     if owner.as_deref() != Some(&*call.caller.principal) {
         call.admin()?;
     }
-    call.end_session(tenant, id).await?;
+    call.end_session(tenant, id, RevokeReason::Requested)
+        .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
