@@ -119,7 +119,7 @@ where
 /// The first whole millisecond that is not before a moment.
 fn ceiling(at: chrono::DateTime<chrono::Utc>) -> i64 {
     let whole = ms(at);
-    whole + i64::from(at.timestamp_subsec_nanos() % 1_000_000 > 0)
+    whole + i64::from(!at.timestamp_subsec_nanos().is_multiple_of(1_000_000))
 }
 
 /// The pattern of the texts that contain a needle.

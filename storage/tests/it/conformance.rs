@@ -19,5 +19,12 @@ async fn sqlite_conforms() {
 #[tokio::test]
 async fn postgres_conforms() {
     let Some(server) = server() else { return };
-    conformance::run(async || open(&database(&server).await).await).await;
+    let databases = std::sync::Mutex::new(Vec::new());
+    conformance::run(async || {
+        let database = database(&server).await;
+        let journal = open(&database.url).await;
+        databases.lock().unwrap().push(database);
+        journal
+    })
+    .await;
 }
