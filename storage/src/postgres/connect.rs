@@ -43,9 +43,9 @@ pub(super) fn options(url: &str, context: &str) -> Result<PgConnectOptions, Erro
 pub(super) fn writing(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().options([
         ("statement_timeout", "8s"),
-        ("lock_timeout", "5s"),
-        // A node that stops in the middle frees its shards after that.
+        // A node that stops in the middle frees its shards, sooner than others give up waiting.
         ("idle_in_transaction_session_timeout", "5s"),
+        ("lock_timeout", "6s"),
         // The arrays' lengths change nothing, so planning each time would be in vain.
         ("plan_cache_mode", "force_generic_plan"),
     ])

@@ -43,9 +43,17 @@ pub(crate) async fn database(server: &str) -> Database {
     }
 }
 
-async fn run(server: &str, statement: String) {
-    let mut connection = PgConnection::connect(server).await.unwrap();
+impl Database {
+    /// Runs a statement on a connection of its own.
+    pub(crate) async fn run(&self, statement: &'static str) {
+        run(&self.url, statement.to_owned()).await;
+    }
+}
+
+async fn run(url: &str, statement: String) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
     connection.execute(AssertSqlSafe(statement)).await.unwrap();
+    connection.close().await.unwrap();
 }
 
 impl Drop for Database {
