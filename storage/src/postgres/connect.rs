@@ -25,8 +25,12 @@ pub(super) fn options(url: &str, context: &str) -> Result<PgConnectOptions, Erro
             ("search_path", context),
             // What is answered is on disk, whatever the server's or the role's default is.
             ("synchronous_commit", "on"),
-            // The server notices within a second that a client went away in mid-statement.
-            ("client_connection_check_interval", "1s"),
+            // Every statement has an index made for it. Plans are kept, maybe from a time when the
+            // tables were small enough to be scanned, and must not be scans when they no longer are.
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            // A client that is gone for good does not keep its session.
             ("tcp_keepalives_idle", "10"),
             ("tcp_keepalives_interval", "5"),
             ("tcp_keepalives_count", "3"),
@@ -39,15 +43,11 @@ pub(super) fn options(url: &str, context: &str) -> Result<PgConnectOptions, Erro
 pub(super) fn writing(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().options([
         ("statement_timeout", "8s"),
-        ("lock_timeout", "5s"),
-        // A node that stops in the middle frees its shards after that.
+        // A node that stops in the middle frees its shards, sooner than others give up waiting.
         ("idle_in_transaction_session_timeout", "5s"),
-        // Writing finds its rows by key. Plans are made once, maybe while the tables are small
-        // enough to be scanned, and must not be scans when they no longer are.
+        ("lock_timeout", "6s"),
+        // The arrays' lengths change nothing, so planning each time would be in vain.
         ("plan_cache_mode", "force_generic_plan"),
-        ("enable_seqscan", "off"),
-        ("enable_hashjoin", "off"),
-        ("enable_mergejoin", "off"),
     ])
 }
 

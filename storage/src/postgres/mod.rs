@@ -2,6 +2,7 @@
 
 mod commit;
 mod connect;
+mod notes;
 mod read;
 mod write;
 

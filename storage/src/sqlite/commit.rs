@@ -9,7 +9,7 @@ use engine::journal::{Batch, Error, Lease, Outcome, RequestRow};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use crate::cells::{ClaimCells, RequestKeyCells};
+use crate::cells::{ClaimKeyCells, RequestKeyCells, cells};
 use crate::error::Failure;
 use crate::reads::request_columns;
 use crate::rows::{self, KeyRow};
@@ -160,21 +160,21 @@ async fn known_claims(
     connection: &mut SqliteConnection,
     batch: &Batch,
 ) -> Result<HashMap<ClaimKey, Uuid>, Failure> {
-    let keys: Vec<_> = claims(batch).map(|claim| (claim, Uuid::nil())).collect();
+    let keys: Vec<ClaimKey> = claims(batch).collect();
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let cells: Vec<_> = keys.iter().map(ClaimCells::from).collect();
+    let wanted: Vec<ClaimKeyCells> = cells(&keys);
     let found = sqlx::query_as(
         "SELECT n.key, c.holder FROM json_each($1) n CROSS JOIN claims c \
          ON c.kind = n.value ->> 'kind' AND c.is_installation = n.value ->> 'is_installation' \
          AND c.tenant = unhex(n.value ->> 'tenant', '-') AND c.key = n.value ->> 'key'",
     );
-    let found: Vec<(i64, Uuid)> = found.bind(json(&cells)?).fetch_all(connection).await?;
+    let found: Vec<(i64, Uuid)> = found.bind(json(&wanted)?).fetch_all(connection).await?;
     let mut known = HashMap::with_capacity(found.len());
     for (place, holder) in found {
         let place: usize = number(place)?;
-        known.extend(keys.get(place).map(|(claim, _)| (claim.clone(), holder)));
+        known.extend(keys.get(place).map(|claim| (claim.clone(), holder)));
     }
     Ok(known)
 }

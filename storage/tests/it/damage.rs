@@ -82,10 +82,11 @@ async fn sqlite() {
 #[tokio::test]
 async fn postgres() {
     let Some(server) = server() else { return };
-    let url = database(&server).await;
-    let journal = open(&url).await;
+    let database = database(&server).await;
+    let url = &database.url;
+    let journal = open(url).await;
     let run = async |statement: &'static str| {
-        let mut beside = sqlx::PgConnection::connect(&url).await.unwrap();
+        let mut beside = sqlx::PgConnection::connect(url).await.unwrap();
         beside.execute("SET search_path = \"order\"").await.unwrap();
         beside.execute(statement).await.unwrap();
     };

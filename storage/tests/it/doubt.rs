@@ -44,5 +44,5 @@ async fn sqlite() {
 #[tokio::test]
 async fn postgres() {
     let Some(server) = server() else { return };
-    commits_may_be_given_up(&*open(&database(&server).await).await).await;
+    commits_may_be_given_up(&*open(&database(&server).await.url).await).await;
 }

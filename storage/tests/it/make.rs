@@ -22,20 +22,52 @@ pub(crate) fn server() -> Option<String> {
     url
 }
 
-/// Makes an empty database and returns its URL.
-pub(crate) async fn database(server: &str) -> String {
+/// A database of its own, gone when the test is over.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    server: String,
+    name: String,
+}
+
+/// Makes an empty database.
+pub(crate) async fn database(server: &str) -> Database {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("quenty_test_{}_{number}", std::process::id());
-    let mut connection = PgConnection::connect(server).await.unwrap();
-    for statement in [
-        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-        format!("CREATE DATABASE {name}"),
-    ] {
-        connection.execute(AssertSqlSafe(statement)).await.unwrap();
-    }
+    run(server, format!("CREATE DATABASE {name}")).await;
     let (start, _) = server.rsplit_once('/').unwrap();
-    format!("{start}/{name}")
+    Database {
+        url: format!("{start}/{name}"),
+        server: server.to_owned(),
+        name,
+    }
+}
+
+impl Database {
+    /// Runs a statement on a connection of its own.
+    pub(crate) async fn run(&self, statement: &'static str) {
+        run(&self.url, statement.to_owned()).await;
+    }
+}
+
+async fn run(url: &str, statement: String) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    connection.execute(AssertSqlSafe(statement)).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let server = self.server.clone();
+        let statement = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        let dropping = move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().build().unwrap();
+            runtime.block_on(run(&server, statement));
+        };
+        // On a thread of its own: the test's runtime cannot be waited on from within.
+        let _ = std::thread::spawn(dropping).join();
+    }
 }
 
 /// The URL of a journal in a folder.

@@ -15,8 +15,9 @@ const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activi
 #[tokio::test]
 async fn who_lost_a_shard_is_fenced() {
     let Some(server) = server() else { return };
-    let url = database(&server).await;
-    let (old, new) = (open(&url).await, open(&url).await);
+    let database = database(&server).await;
+    let url = &database.url;
+    let (old, new) = (open(url).await, open(url).await);
     let stale = lease(&*old, 1).await;
     let kept = lease(&*old, 2).await;
     let fresh = lease(&*new, 1).await;
@@ -33,10 +34,11 @@ async fn who_lost_a_shard_is_fenced() {
 #[tokio::test]
 async fn taking_over_waits_for_the_former_owner() {
     let Some(server) = server() else { return };
-    let url = database(&server).await;
-    let journal = open(&url).await;
+    let database = database(&server).await;
+    let url = &database.url;
+    let journal = open(url).await;
     let first = lease(&*journal, 1).await;
-    let mut former = PgConnection::connect(&url).await.unwrap();
+    let mut former = PgConnection::connect(url).await.unwrap();
     let mut open_transaction = former.begin().await.unwrap();
     open_transaction
         .execute("SELECT * FROM \"order\".leases WHERE shard = 1 FOR UPDATE")
@@ -52,8 +54,9 @@ async fn taking_over_waits_for_the_former_owner() {
 #[tokio::test]
 async fn one_of_two_nodes_gets_a_key() {
     let Some(server) = server() else { return };
-    let url = database(&server).await;
-    let nodes = [open(&url).await, open(&url).await];
+    let database = database(&server).await;
+    let url = &database.url;
+    let nodes = [open(url).await, open(url).await];
     let leases = [lease(&*nodes[0], 1).await, lease(&*nodes[1], 2).await];
     for round in 0..30 {
         let name = format!("key-{round}");
@@ -75,10 +78,11 @@ async fn one_of_two_nodes_gets_a_key() {
 #[tokio::test]
 async fn an_idle_session_that_was_ended_goes_unnoticed() {
     let Some(server) = server() else { return };
-    let url = database(&server).await;
-    let journal = open(&url).await;
+    let database = database(&server).await;
+    let url = &database.url;
+    let journal = open(url).await;
     let held = lease(&*journal, 1).await;
-    let mut operator = PgConnection::connect(&url).await.unwrap();
+    let mut operator = PgConnection::connect(url).await.unwrap();
     for version in 0..3 {
         operator.execute(END_SESSIONS).await.unwrap();
         let outcome = commit(&*journal, append(held, 1, version)).await.unwrap();
@@ -91,7 +95,8 @@ async fn an_idle_session_that_was_ended_goes_unnoticed() {
 #[tokio::test]
 async fn sessions_may_end_in_the_middle() {
     let Some(server) = server() else { return };
-    let url = database(&server).await;
+    let database = database(&server).await;
+    let url = database.url.clone();
     let journal = open(&url).await;
     let ending = tokio::spawn(async move {
         let mut operator = PgConnection::connect(&url).await.unwrap();

@@ -55,9 +55,9 @@ async fn sqlite() {
 #[tokio::test]
 async fn postgres() {
     let Some(server) = server() else { return };
-    reopening_keeps_everything(&database(&server).await).await;
-    another_number_of_shards_is_refused(&database(&server).await).await;
-    contexts_are_kept_apart(&database(&server).await).await;
+    reopening_keeps_everything(&database(&server).await.url).await;
+    another_number_of_shards_is_refused(&database(&server).await.url).await;
+    contexts_are_kept_apart(&database(&server).await.url).await;
 }
 
 #[tokio::test]

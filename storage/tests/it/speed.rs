@@ -58,6 +58,7 @@ async fn sqlite() {
 #[ignore = "prints figures"]
 async fn postgres() {
     let Some(server) = server() else { return };
-    let journal = storage::open(&database(&server).await, "order", 256, 2).await;
+    let database = database(&server).await;
+    let journal = storage::open(&database.url, "order", 256, 2).await;
     measure("postgres", &*journal.unwrap()).await;
 }

@@ -2,11 +2,17 @@
 //!
 //! Postgres binds them column by column, SQLite takes them as JSON by the names of the fields.
 
-use engine::journal::plan::{ClaimKey, DocumentPlan, EventPlan, RequestPlan, TimerPlan};
-use engine::journal::{Checkpoint, NewAnswer, Parked, StateText, checksum};
+mod notes;
+
+use engine::journal::plan::{ClaimKey, DocumentPlan, EventPlan, RequestPlan};
+use engine::journal::{StateText, checksum};
 use engine::{EntityKey, RequestKey, Shard};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use uuid::Uuid;
+
+pub(crate) use notes::{
+    AnswerCells, CheckpointCells, ParkedCells, TimerCells, TimerKeyCells, UnparkCells,
+};
 
 use crate::values::{int, ms};
 
@@ -72,23 +78,38 @@ impl<'a> From<&RequestPlan<'a>> for RequestCells<'a> {
     }
 }
 
-/// A row of `claims`.
+/// Names a claim.
 #[derive(Serialize)]
-pub(crate) struct ClaimCells<'a> {
+pub(crate) struct ClaimKeyCells<'a> {
     pub(crate) kind: &'static str,
     pub(crate) is_installation: bool,
     pub(crate) tenant: Uuid,
     pub(crate) key: &'a str,
+}
+
+impl<'a> From<&'a ClaimKey> for ClaimKeyCells<'a> {
+    fn from(claim: &'a ClaimKey) -> Self {
+        Self {
+            kind: claim.kind,
+            is_installation: claim.is_installation,
+            tenant: claim.tenant,
+            key: &claim.key,
+        }
+    }
+}
+
+/// A row of `claims`.
+#[derive(Serialize)]
+pub(crate) struct ClaimCells<'a> {
+    #[serde(flatten)]
+    pub(crate) claim: ClaimKeyCells<'a>,
     pub(crate) holder: Uuid,
 }
 
 impl<'a> From<&'a (ClaimKey, Uuid)> for ClaimCells<'a> {
     fn from((claim, holder): &'a (ClaimKey, Uuid)) -> Self {
         Self {
-            kind: claim.kind,
-            is_installation: claim.is_installation,
-            tenant: claim.tenant,
-            key: &claim.key,
+            claim: claim.into(),
             holder: *holder,
         }
     }
@@ -199,130 +220,6 @@ impl<'a> From<&'a DocumentPlan> for DocumentCells<'a> {
     }
 }
 
-/// Names a timer.
-#[derive(Serialize)]
-pub(crate) struct TimerKeyCells<'a> {
-    pub(crate) kind: &'static str,
-    pub(crate) entity: Uuid,
-    pub(crate) name: &'a str,
-}
-
-impl<'a> From<&(EntityKey, &'a str)> for TimerKeyCells<'a> {
-    fn from((key, name): &(EntityKey, &'a str)) -> Self {
-        Self {
-            kind: key.kind,
-            entity: key.id,
-            name,
-        }
-    }
-}
-
-/// A row of `timers`.
-#[derive(Serialize)]
-pub(crate) struct TimerCells<'a> {
-    pub(crate) kind: &'static str,
-    pub(crate) entity: Uuid,
-    pub(crate) tenant: Uuid,
-    pub(crate) name: &'a str,
-    pub(crate) at: i64,
-}
-
-impl<'a> From<&TimerPlan<'a>> for TimerCells<'a> {
-    fn from(plan: &TimerPlan<'a>) -> Self {
-        Self {
-            kind: plan.key.kind,
-            entity: plan.key.id,
-            tenant: plan.tenant,
-            name: plan.name,
-            at: ms(plan.at),
-        }
-    }
-}
-
-/// The answer columns of `requests`.
-#[derive(Serialize)]
-pub(crate) struct AnswerCells<'a> {
-    pub(crate) scope: &'a str,
-    pub(crate) key: &'a str,
-    pub(crate) status: i32,
-    pub(crate) headers: &'a str,
-    #[serde(serialize_with = "hexadecimal")]
-    pub(crate) body: &'a [u8],
-}
-
-impl<'a> From<&&'a NewAnswer> for AnswerCells<'a> {
-    fn from(answer: &&'a NewAnswer) -> Self {
-        Self {
-            scope: &answer.scope,
-            key: &answer.key,
-            status: answer.answer.status.into(),
-            headers: &answer.answer.headers,
-            body: &answer.answer.body,
-        }
-    }
-}
-
-/// A row of `checkpoints`.
-#[derive(Serialize)]
-pub(crate) struct CheckpointCells<'a> {
-    pub(crate) subscriber: &'a str,
-    pub(crate) shard: i32,
-    pub(crate) seq: i64,
-}
-
-impl<'a> From<&&'a Checkpoint> for CheckpointCells<'a> {
-    fn from(point: &&'a Checkpoint) -> Self {
-        Self {
-            subscriber: &point.subscriber,
-            shard: point.lease.shard.0.into(),
-            seq: int(point.seq),
-        }
-    }
-}
-
-/// A row of `parked`, and what must be recorded where it says.
-#[derive(Serialize)]
-pub(crate) struct ParkedCells<'a> {
-    pub(crate) subscriber: &'a str,
-    pub(crate) event: String,
-    pub(crate) shard: i32,
-    pub(crate) seq: i64,
-    pub(crate) entity: Uuid,
-    pub(crate) version: i64,
-    pub(crate) reason: &'a str,
-    pub(crate) attempts: i64,
-    pub(crate) at: i64,
-}
-
-impl<'a> From<&&'a Parked> for ParkedCells<'a> {
-    fn from(parked: &&'a Parked) -> Self {
-        Self {
-            subscriber: &parked.subscriber,
-            event: parked.event.id(),
-            shard: parked.event.shard.0.into(),
-            seq: int(parked.event.seq),
-            entity: parked.event.entity,
-            version: int(parked.event.version),
-            reason: &parked.reason,
-            attempts: parked.attempts.into(),
-            at: ms(parked.at),
-        }
-    }
-}
-
-/// Names a parked event.
-#[derive(Serialize)]
-pub(crate) struct UnparkCells<'a> {
-    pub(crate) subscriber: &'a str,
-    pub(crate) event: &'a str,
-}
-
-impl<'a> From<&(&'a str, &'a str)> for UnparkCells<'a> {
-    fn from((subscriber, event): &(&'a str, &'a str)) -> Self {
-        Self { subscriber, event }
-    }
-}
-
 /// The positions that a company's events are looked for between.
 #[derive(Serialize)]
 pub(crate) struct BoundCells {
@@ -344,15 +241,4 @@ impl From<&(Shard, u64, u64)> for BoundCells {
 /// Everything of a plan's part as cells.
 pub(crate) fn cells<'a, P, C: From<&'a P>>(plans: &'a [P]) -> Vec<C> {
     plans.iter().map(C::from).collect()
-}
-
-/// JSON holds no bytes.
-fn hexadecimal<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    let text: String = bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
-        .collect();
-    serializer.serialize_str(&text)
 }
