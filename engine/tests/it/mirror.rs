@@ -1,0 +1,109 @@
+//! A second kind, and a policy that tells it what the first one counts.
+
+use engine::{
+    Context, Entity, Event, Outgoing, Policy, Recorded, Rejection, RejectionKind, Unreadable,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::counter::{Counter, Fact};
+
+/// An amount that a mirror refuses until it is open.
+pub(crate) const UNLUCKY: i64 = 13;
+/// An amount that makes the policy panic.
+pub(crate) const SCARY: i64 = 666;
+
+/// Copies what a counter of the same id counts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Mirror {
+    pub(crate) total: i64,
+    pub(crate) notes: u32,
+    pub(crate) is_open: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Ask {
+    Note(i64),
+    Open,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub(crate) enum Seen {
+    Noted { amount: i64 },
+    Opened,
+}
+
+impl Event for Seen {
+    const SCHEMA: u16 = 1;
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Noted { .. } => "Noted",
+            Self::Opened => "Opened",
+        }
+    }
+}
+
+#[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
+#[error("an unlucky number")]
+pub(crate) struct Unlucky;
+
+impl Rejection for Unlucky {
+    fn kind(&self) -> RejectionKind {
+        RejectionKind::Invalid
+    }
+
+    fn code(&self) -> &'static str {
+        "unlucky"
+    }
+}
+
+impl Entity for Mirror {
+    const KIND: &'static str = "mirror";
+    const CONTEXT: &'static str = "test";
+    const SCHEMA: u32 = 1;
+    type Id = Uuid;
+    type Command = Ask;
+    type Event = Seen;
+    type Rejection = Unlucky;
+
+    fn decide(&self, command: &Ask, _: &Context) -> Result<Vec<Seen>, Unlucky> {
+        match command {
+            Ask::Note(UNLUCKY) if !self.is_open => Err(Unlucky),
+            Ask::Note(amount) => Ok(vec![Seen::Noted { amount: *amount }]),
+            Ask::Open => Ok(vec![Seen::Opened]),
+        }
+    }
+
+    fn evolve(mut self, event: &Seen) -> Self {
+        match event {
+            Seen::Noted { amount } => {
+                (self.total, self.notes) = (self.total + amount, self.notes + 1);
+            }
+            Seen::Opened => self.is_open = true,
+        }
+        self
+    }
+}
+
+/// What a counter adds, its mirror notes.
+pub(crate) const MIRRORING: Policy = Policy {
+    name: "mirroring",
+    context: "test",
+    react,
+};
+
+fn react(event: &Recorded) -> Result<Vec<Outgoing>, Unreadable> {
+    if &*event.kind != Counter::<1>::KIND {
+        return Ok(Vec::new());
+    }
+    let Fact::Added { amount } = event.event::<Counter>()? else {
+        return Ok(Vec::new());
+    };
+    assert!(amount != SCARY, "scared");
+    Ok(vec![Outgoing::to::<Mirror>(
+        event.entity,
+        Ask::Note(amount),
+    )])
+}

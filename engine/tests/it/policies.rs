@@ -1,0 +1,203 @@
+//! Policies: at least once sent, once done; what cannot be handled is set aside and can be retried.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::journal::memory::Fault;
+use engine::journal::{Journal, Parked};
+use uuid::Uuid;
+
+use crate::counter::Ask;
+use crate::mirror::{self, MIRRORING, Mirror, SCARY, UNLUCKY};
+use crate::world::{World, config, done, eventually, id, meta};
+
+async fn world() -> World {
+    World::with(config(), &[MIRRORING]).await
+}
+
+async fn until_mirrored(world: &World, id: Uuid, total: i64) -> Mirror {
+    eventually("the mirror's total", || async {
+        let mirror = world.mirror(id).await;
+        (mirror.total == total).then_some(mirror)
+    })
+    .await
+}
+
+async fn until_parked(world: &World, number: usize) -> Vec<Parked> {
+    eventually("parked events", || async {
+        let parked = world.engine.parked("test", 100).await.ok()?;
+        (parked.len() == number).then_some(parked)
+    })
+    .await
+}
+
+/// How far policies have stored that they have come, in all shards together.
+async fn checkpoint(world: &World) -> u64 {
+    let checkpoints = world.memory().checkpoints("policies").await.unwrap();
+    checkpoints.iter().map(|(_, seq)| seq).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_to_one_entity_reaches_the_other_once() {
+    let (world, id) = (world().await, id());
+    for amount in 1..=12 {
+        done(world.ask(id, Ask::Add(amount)).await);
+    }
+    let mirror = until_mirrored(&world, id, 78).await;
+    assert_eq!(mirror.notes, 12);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_that_fail_neither_lose_nor_double_an_effect() {
+    let (world, id) = (world().await, id());
+    for round in 0..30 {
+        let fault = match round % 3 {
+            0 => Fault::Unavailable,
+            1 => Fault::InDoubt { committed: true },
+            _ => Fault::InDoubt { committed: false },
+        };
+        world.memory().fail_next_commit(fault);
+        let _ = world.ask(id, Ask::Add(1)).await;
+    }
+    let (total, events) = world.recorded(id).await;
+    assert!(events > 0);
+    let mirror = until_mirrored(&world, id, total).await;
+    assert_eq!(mirror.notes as usize, events);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_crash_policies_go_on_and_do_nothing_twice() {
+    let journal = Arc::new(crate::wrapped::Wrapped::new(crate::world::SHARDS));
+    let id = id();
+    // Written while no policy was running, so that all of it is still to be handled.
+    let world = World::on(Arc::clone(&journal), config(), &[]).await;
+    for _ in 0..50 {
+        done(world.ask(id, Ask::Add(1)).await);
+    }
+    drop(world);
+    let mut world = World::on(journal, config(), &[MIRRORING]).await;
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        world = world.restarted().await;
+    }
+    let mirror = until_mirrored(&world, id, 50).await;
+    assert_eq!(mirror.notes, 50);
+    eventually("the checkpoint", || async {
+        (checkpoint(&world).await >= 50).then_some(())
+    })
+    .await;
+    let world = world.restarted().await;
+    done(world.ask(id, Ask::Add(1)).await);
+    let mirror = until_mirrored(&world, id, 51).await;
+    assert_eq!(mirror.notes, 51);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_parked_others_go_on_and_a_retry_does_it_once() {
+    let (world, id) = (world().await, id());
+    done(world.ask(id, Ask::Add(UNLUCKY)).await);
+    done(world.ask(id, Ask::Add(1)).await);
+    until_mirrored(&world, id, 1).await;
+    let parked = until_parked(&world, 1).await.remove(0);
+    assert!(parked.reason.contains("unlucky"), "{}", parked.reason);
+    // Parked counts as handled.
+    eventually("the checkpoint", || async {
+        (checkpoint(&world).await >= 2).then_some(())
+    })
+    .await;
+    world.engine.retry_parked("test", &parked).await.unwrap();
+    let again = until_parked(&world, 1).await.remove(0);
+    assert_eq!(again.attempts, parked.attempts + 1);
+    let mirrors = world.engine.entities::<Mirror>().unwrap();
+    mirrors.send(id, mirror::Ask::Open, meta()).await.unwrap();
+    world.engine.retry_parked("test", &again).await.unwrap();
+    until_parked(&world, 0).await;
+    until_mirrored(&world, id, UNLUCKY + 1).await;
+    // Retried once more by somebody with an old page, as it was then and as it was before.
+    for old in [parked, again] {
+        world.engine.retry_parked("test", &old).await.unwrap();
+    }
+    assert_eq!(world.mirror(id).await.notes, 2);
+}
+
+#[tokio::test]
+async fn a_policy_that_panics_on_one_event_goes_on_with_the_next() {
+    let (world, id) = (world().await, id());
+    done(world.ask(id, Ask::Add(SCARY)).await);
+    done(world.ask(id, Ask::Add(1)).await);
+    until_mirrored(&world, id, 1).await;
+    let parked = until_parked(&world, 1).await.remove(0);
+    assert!(parked.reason.contains("scared"), "{}", parked.reason);
+}
+
+#[tokio::test]
+async fn an_addressee_that_cannot_be_written_is_parked_after_some_attempts_and_holds_up_nobody() {
+    let config = engine::Config {
+        policy_attempts: 2,
+        ..config()
+    };
+    let world = World::with(config, &[MIRRORING]).await;
+    let (bad, good) = (id(), id());
+    done(world.ask(bad, Ask::Add(1)).await);
+    until_mirrored(&world, bad, 1).await;
+    done(world.ask(bad, Ask::Add(UNLUCKY)).await);
+    until_parked(&world, 1).await;
+    world.memory().pause();
+    let added = world.asking(bad, Ask::Add(1));
+    world.until_under_way(1).await;
+    world.memory().resume();
+    done(added.await.unwrap());
+    until_mirrored(&world, bad, 2).await;
+    let mirrors = world.engine.entities::<Mirror>().unwrap();
+    mirrors.send(good, mirror::Ask::Open, meta()).await.unwrap();
+    let world = world.restarted().await;
+    // The mirror's events cannot be read: its saga is set aside, the others go on.
+    world.journal.damaged_documents.lock().unwrap().insert(bad);
+    let counter = done(world.ask(bad, Ask::Add(1)).await);
+    assert_eq!(counter.version, 4);
+    done(world.ask(good, Ask::Add(UNLUCKY)).await);
+    until_mirrored(&world, good, UNLUCKY).await;
+}
+
+#[tokio::test]
+async fn the_checkpoint_never_passes_what_is_not_handled() {
+    let (world, id) = (world().await, id());
+    done(world.ask(id, Ask::Add(1)).await);
+    until_mirrored(&world, id, 1).await;
+    eventually("the checkpoint", || async {
+        (checkpoint(&world).await >= 2).then_some(())
+    })
+    .await;
+    let before = checkpoint(&world).await;
+    // The second event is durable, but what it wants done cannot be.
+    world.memory().pause();
+    let added = world.asking(id, Ask::Add(1));
+    world.until_under_way(1).await;
+    world.memory().poison(id);
+    world.memory().resume();
+    assert!(added.await.unwrap().is_err());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(checkpoint(&world).await, before);
+    world.memory().cure(id);
+    done(world.ask(id, Ask::Add(1)).await);
+    until_mirrored(&world, id, 2).await;
+    eventually("the checkpoint", || async {
+        (checkpoint(&world).await >= 4).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_policy_of_no_context_is_a_mistake() {
+    let lost = engine::Policy {
+        context: "elsewhere",
+        ..MIRRORING
+    };
+    let journal: Arc<dyn Journal> = Arc::new(crate::wrapped::Wrapped::new(1));
+    let started = engine::Engine::builder(config())
+        .context("test", journal)
+        .policies(&[lost])
+        .start()
+        .await;
+    assert!(matches!(started, Err(engine::Error::UnknownKind(what)) if what == "elsewhere"));
+}

@@ -1,0 +1,151 @@
+//! A journal that keeps everything in memory, and can damage what is read from it.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use engine::journal::memory::Memory;
+use engine::journal::{
+    Batch, ClaimHolder, Document, DueTimer, Error, Journal, Lease, Outcome, Parked, Query,
+    RequestRow, TenantPage,
+};
+use engine::{EntityKey, Recorded, Shard};
+use uuid::Uuid;
+
+pub(crate) struct Wrapped {
+    pub(crate) memory: Memory,
+    /// Entities whose documents read as damaged.
+    pub(crate) damaged_documents: Mutex<HashSet<Uuid>>,
+    /// Entities whose events read as damaged.
+    pub(crate) damaged_events: Mutex<HashSet<Uuid>>,
+    /// What was asked of [`Journal::history`]: entity and version.
+    pub(crate) replays: Mutex<Vec<(Uuid, u64)>>,
+    /// Whether the next commit panics.
+    pub(crate) panics: AtomicBool,
+}
+
+impl Wrapped {
+    pub(crate) fn new(shards: u16) -> Self {
+        Self {
+            memory: Memory::new(shards),
+            damaged_documents: Mutex::default(),
+            damaged_events: Mutex::default(),
+            replays: Mutex::default(),
+            panics: AtomicBool::new(false),
+        }
+    }
+
+    /// The versions from which the entity was replayed.
+    pub(crate) fn replays_of(&self, id: Uuid) -> Vec<u64> {
+        let replays = self.replays.lock().unwrap();
+        let theirs = replays.iter().filter(|(entity, _)| *entity == id);
+        theirs.map(|(_, version)| *version).collect()
+    }
+}
+
+#[async_trait]
+impl Journal for Wrapped {
+    fn shards(&self) -> u16 {
+        self.memory.shards()
+    }
+
+    async fn take_over(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
+        self.memory.take_over(node, shards).await
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Error> {
+        assert!(!self.panics.swap(false, Ordering::Relaxed), "told to panic");
+        self.memory.commit(batch).await
+    }
+
+    async fn load(&self, keys: &[EntityKey]) -> Result<Vec<Option<Document>>, Error> {
+        let mut documents = self.memory.load(keys).await?;
+        let damaged = self.damaged_documents.lock().unwrap();
+        for document in documents.iter_mut().flatten() {
+            if damaged.contains(&document.id) {
+                (document.listed, document.state) = (None, None);
+            }
+        }
+        Ok(documents)
+    }
+
+    async fn history(
+        &self,
+        key: EntityKey,
+        after_version: u64,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, Error> {
+        self.replays.lock().unwrap().push((key.id, after_version));
+        let mut events = self.memory.history(key, after_version, limit).await?;
+        if self.damaged_events.lock().unwrap().contains(&key.id) {
+            for event in &mut events {
+                event.data = "{\"type\":\"Unheard\"}".into();
+            }
+        }
+        Ok(events)
+    }
+
+    async fn feed(&self, shard: Shard, after: u64, limit: u32) -> Result<Vec<Recorded>, Error> {
+        self.memory.feed(shard, after, limit).await
+    }
+
+    async fn tenant_feed(
+        &self,
+        tenant: Uuid,
+        after: &[(Shard, u64)],
+        span: u32,
+        limit: u32,
+    ) -> Result<TenantPage, Error> {
+        self.memory.tenant_feed(tenant, after, span, limit).await
+    }
+
+    async fn heads(&self) -> Result<Vec<(Shard, u64)>, Error> {
+        self.memory.heads().await
+    }
+
+    async fn due_timers(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueTimer>, Error> {
+        self.memory.due_timers(now, limit).await
+    }
+
+    async fn claimant(
+        &self,
+        kind: &'static str,
+        scope: ClaimHolder,
+        key: &str,
+    ) -> Result<Option<Uuid>, Error> {
+        self.memory.claimant(kind, scope, key).await
+    }
+
+    async fn request(&self, scope: &str, key: &str) -> Result<Option<RequestRow>, Error> {
+        self.memory.request(scope, key).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {
+        self.memory.list(query).await
+    }
+
+    async fn checkpoints(&self, subscriber: &str) -> Result<Vec<(Shard, u64)>, Error> {
+        self.memory.checkpoints(subscriber).await
+    }
+
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, Error> {
+        self.memory.parked(limit).await
+    }
+
+    async fn prune_requests(
+        &self,
+        clients_before: DateTime<Utc>,
+        policies_before: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        let journal = &self.memory;
+        journal
+            .prune_requests(clients_before, policies_before)
+            .await
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        self.memory.ping().await
+    }
+}
