@@ -1,56 +1,74 @@
-//! The journals of Quenty's contexts on Postgres and SQLite.
+//! Durable journals: the engine's port to storage, kept by Postgres or by SQLite.
 //!
 //! ```text
-//!  open         a journal for a context, by URL; migrations run first
-//!     |
-//!  commit       how a batch is written, the same on both: lock leases, plan, write, commit
-//!     |-- postgres    one connection writes, a pool reads; a schema per context
-//!     '-- sqlite      one connection writes, a pool reads; a file per context
-//!  rows         stored columns to what the engine knows, checksums checked
-//!  lists        a question for documents as SQL
+//!  commit(batch)                      load, history, feed, list …
+//!      |                                   |
+//!   writer   one connection,            reads    a pool; the same SQL on both databases
+//!      |     never reused in doubt         |
+//!   BEGIN                                rows    what is read -> what the engine knows,
+//!      leases  locked, epochs read               checksums compared
+//!      Plan    judged by the engine
+//!      cells   the plan as columns and checksums
+//!      one statement per table
+//!   COMMIT, with fsync
 //! ```
-//!
-//! What a batch comes to is decided by [`engine::journal::plan`], so that journals differ only in
-//! how they store it; all pass [`engine::journal::conformance`].
+//! What a batch comes to is judged by [`engine::journal::plan`], so that every journal judges
+//! alike; here it is only looked up and written down.
 
-mod commit;
 mod error;
-mod lists;
-mod postgres;
+mod migrations;
+mod writer;
+
+mod cells;
+mod list;
+mod reads;
 mod rows;
+mod values;
+
+mod postgres;
 mod sqlite;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use engine::journal::Journal;
+use engine::journal::{Error, Journal};
 
-pub use error::Error;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
-/// Opens the journal of a context: `sqlite:<folder>` or `postgres://…`. What is missing is made, and
-/// migrations are run.
+/// Opens the journal of a context, and makes or migrates it first if need be.
+///
+/// The URL is `postgres://…`, where each context has a schema of its own, or `sqlite:<folder>`,
+/// where each has a file of its own, `<folder>/<context>.db`. `shards` holds for good: a journal
+/// that was made with another number is refused. `readers` is how many connections read at once.
 ///
 /// # Errors
-/// When the URL is none of these, the database cannot be reached or is another process's, or it was
-/// made with another number of shards.
+/// [`Error::Unavailable`] if the database cannot be reached or is in use by another process,
+/// [`Error::Refused`] if it is not fit to be a journal or is another one.
 pub async fn open(
     url: &str,
     context: &'static str,
     shards: u16,
     readers: u32,
 ) -> Result<Arc<dyn Journal>, Error> {
-    match url.split_once(':') {
-        Some(("sqlite", folder)) => {
-            let folder = Path::new(folder.trim_start_matches("//"));
-            Ok(Arc::new(
-                Sqlite::open(folder, context, shards, readers).await?,
-            ))
-        }
-        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(
-            Postgres::open(url, context, shards, readers).await?,
-        )),
-        _ => Err(Error::Url(url.to_owned())),
+    Ok(match folder(url) {
+        Some(folder) => Arc::new(Sqlite::open(folder.as_ref(), context, shards, readers).await?),
+        None => Arc::new(Postgres::open(url, context, shards, readers).await?),
+    })
+}
+
+/// Makes or migrates the journal of a context without opening it; [`open`] does so by itself.
+///
+/// # Errors
+/// As [`open`].
+pub async fn migrate(url: &str, context: &'static str) -> Result<(), Error> {
+    match folder(url) {
+        Some(folder) => Sqlite::migrate(folder.as_ref(), context).await,
+        None => Postgres::migrate(url, context).await,
     }
+}
+
+/// The folder that a URL of SQLite names.
+fn folder(url: &str) -> Option<&str> {
+    let path = url.strip_prefix("sqlite:")?;
+    Some(path.strip_prefix("//").unwrap_or(path))
 }

@@ -1,273 +1,148 @@
-//! Stored columns to what the engine knows, checksums checked; and documents to columns.
+//! What is read from the tables, turned into what the engine knows, with checksums compared.
 
-use std::collections::HashMap;
-
-use chrono::{DateTime, Utc};
-use engine::journal::plan::{DocumentPlan, LeaseRow, RequestPlan};
-use engine::journal::{Answer, Document, DueTimer, Error, Parked, RequestRow, StateText, checksum};
-use engine::{EntityKey, Recorded, Shard};
+use engine::journal::{Answer, Document, DueTimer, Error, Parked, RequestRow, checksum};
+use engine::{Recorded, Shard};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-/// A number as databases have it; positions, versions and counts stay far below the limit.
-pub(crate) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
+use crate::values::{Text, moment, number};
 
-fn unsigned(number: i64) -> Result<u64, Error> {
-    number.try_into().map_err(|_| damaged("a negative number"))
-}
-
-fn small<T: TryFrom<i64>>(number: i64) -> Result<T, Error> {
-    number
-        .try_into()
-        .map_err(|_| damaged(&format!("the number {number}")))
-}
-
-fn time(milliseconds: i64) -> Result<DateTime<Utc>, Error> {
-    DateTime::from_timestamp_millis(milliseconds).ok_or_else(|| damaged("a time"))
-}
-
-fn damaged(what: &str) -> Error {
-    Error::Damaged(format!("{what} that was never written"))
-}
-
-/// The columns of an event, in the order in which they are written.
-pub(crate) const EVENT: &str = "kind, entity, version, shard, seq, tenant, at, name, schema, data, \
-    checksum, personal, personal_checksum, principal, request_id, cause";
-
+/// A row of `events`.
 #[derive(FromRow)]
 pub(crate) struct EventRow {
-    pub(crate) kind: String,
-    pub(crate) entity: Uuid,
-    pub(crate) version: i64,
-    shard: i64,
+    shard: i32,
     seq: i64,
+    kind: String,
+    entity: Uuid,
+    version: i64,
     tenant: Uuid,
     at: i64,
     name: String,
-    schema: i64,
-    data: String,
-    checksum: i64,
-    personal: Option<String>,
-    personal_checksum: Option<i64>,
+    schema: i32,
+    data: Text,
+    personal: Option<Text>,
     principal: String,
     request_id: String,
     cause: Option<String>,
+    checksum: i64,
+    personal_checksum: Option<i64>,
 }
 
-impl EventRow {
-    /// The event, if nothing of it is damaged.
-    pub(crate) fn read(self) -> Result<Recorded, Error> {
-        let version = unsigned(self.version)?;
-        let sum = checksum::event(&self.kind, self.entity, version, &self.name, &self.data);
-        let personal = self.personal.as_deref();
-        let personal_sum = personal.map(|text| checksum::text(self.entity, version, text).into());
-        if i64::from(sum) != self.checksum || personal_sum != self.personal_checksum {
-            let what = format!("event {version} of {} {}", self.kind, self.entity);
-            return Err(Error::Damaged(what));
-        }
-        Ok(Recorded {
-            shard: shard(self.shard)?,
-            seq: unsigned(self.seq)?,
-            kind: self.kind.into(),
-            entity: self.entity,
-            version,
-            tenant: self.tenant,
-            at: time(self.at)?,
-            name: self.name.into(),
-            schema: small(self.schema)?,
-            data: self.data.into(),
-            personal: self.personal.map(Into::into),
-            principal: self.principal.into(),
-            request_id: self.request_id.into(),
-            cause: self.cause.map(Into::into),
+impl TryFrom<EventRow> for Recorded {
+    type Error = Error;
+
+    fn try_from(row: EventRow) -> Result<Self, Error> {
+        row.check()?;
+        Ok(Self {
+            shard: shard(row.shard)?,
+            seq: number(row.seq)?,
+            kind: row.kind.into(),
+            entity: row.entity,
+            version: number(row.version)?,
+            tenant: row.tenant,
+            at: moment(row.at)?,
+            name: row.name.into(),
+            schema: number(row.schema.into())?,
+            data: row.data.0.into(),
+            personal: row.personal.map(|text| text.0.into()),
+            principal: row.principal.into(),
+            request_id: row.request_id.into(),
+            cause: row.cause.map(Into::into),
         })
     }
 }
 
-/// Reads all events, or fails on the first damaged one.
-pub(crate) fn events(rows: Vec<EventRow>) -> Result<Vec<Recorded>, Error> {
-    rows.into_iter().map(EventRow::read).collect()
+impl EventRow {
+    fn check(&self) -> Result<(), Error> {
+        let version = number(self.version)?;
+        let data = checksum::event(&self.kind, self.entity, version, &self.name, &self.data.0);
+        let is_sound = i64::from(data) == self.checksum
+            && self
+                .personal
+                .as_ref()
+                .is_none_or(|text| is_sound(self.entity, version, text, self.personal_checksum));
+        if is_sound {
+            Ok(())
+        } else {
+            let Self { kind, entity, .. } = self;
+            let what = format!("event {version} of {kind} {entity}");
+            tracing::error!(what, "stored data does not match its checksum");
+            Err(Error::Damaged(what))
+        }
+    }
 }
 
-/// The columns of a document that is loaded.
-pub(crate) const DOCUMENT: &str = "kind, id, tenant, version, schema, created_at, updated_at, \
-    listed, listed_checksum, is_full, state, state_version, state_checksum";
-
-/// The columns of a document in a list: the full state is left out.
-pub(crate) const LISTED: &str = "id, tenant, version, schema, created_at, updated_at, listed, \
-    listed_checksum";
-
+/// A row of `documents`. Lists leave the full state out.
 #[derive(FromRow)]
 pub(crate) struct DocumentRow {
-    kind: String,
-    #[sqlx(flatten)]
-    listed: ListedRow,
-    is_full: bool,
-    state: Option<String>,
-    state_version: Option<i64>,
-    state_checksum: Option<i64>,
-}
-
-#[derive(FromRow)]
-pub(crate) struct ListedRow {
     id: Uuid,
     tenant: Uuid,
     version: i64,
     schema: i64,
     created_at: i64,
     updated_at: i64,
-    listed: String,
+    listed: Text,
     listed_checksum: i64,
+    #[sqlx(default)]
+    state: Option<Text>,
+    #[sqlx(default)]
+    state_version: Option<i64>,
+    #[sqlx(default)]
+    state_checksum: Option<i64>,
 }
 
-/// The documents in the order of the keys, of which one may come twice.
-pub(crate) fn documents(
-    keys: &[EntityKey],
-    rows: Vec<DocumentRow>,
-) -> Result<Vec<Option<Document>>, Error> {
-    let mut found = HashMap::with_capacity(rows.len());
-    for mut row in rows {
-        let kind = std::mem::take(&mut row.kind);
-        let document = row.read()?;
-        found.insert((kind, document.id), document);
-    }
-    let of = |key: &EntityKey| found.get(&(key.kind.to_owned(), key.id)).cloned();
-    Ok(keys.iter().map(of).collect())
-}
+impl TryFrom<DocumentRow> for Document {
+    type Error = Error;
 
-impl DocumentRow {
-    fn read(self) -> Result<Document, Error> {
-        let mut document = self.listed.read()?;
-        document.state = if self.is_full {
-            match (self.state, self.state_version, self.state_checksum) {
-                (Some(state), Some(version), Some(sum)) => {
-                    let version = unsigned(version)?;
-                    intact(document.id, version, state, sum).map(|state| (version, state))
-                }
-                _ => None,
+    fn try_from(row: DocumentRow) -> Result<Self, Error> {
+        let version = number(row.version)?;
+        let listed = sound(row.id, version, row.listed, Some(row.listed_checksum));
+        let state = match (row.state_version, row.state) {
+            (None, _) => None,
+            (Some(stored), Some(text)) => {
+                let stored = number(stored)?;
+                sound(row.id, stored, text, row.state_checksum).map(|text| (stored, text))
             }
-        } else {
-            let version = document.version;
-            document.listed.clone().map(|listed| (version, listed))
+            // What lists show is the full state.
+            (Some(_), None) => listed.clone().map(|text| (version, text)),
         };
-        Ok(document)
-    }
-}
-
-impl ListedRow {
-    pub(crate) fn read(self) -> Result<Document, Error> {
-        let version = unsigned(self.version)?;
-        Ok(Document {
-            id: self.id,
-            tenant: self.tenant,
+        Ok(Self {
+            id: row.id,
+            tenant: row.tenant,
             version,
-            schema: small(self.schema)?,
-            created_at: time(self.created_at)?,
-            updated_at: time(self.updated_at)?,
-            listed: intact(self.id, version, self.listed, self.listed_checksum),
-            state: None,
+            schema: number(row.schema)?,
+            created_at: moment(row.created_at)?,
+            updated_at: moment(row.updated_at)?,
+            listed,
+            state,
         })
     }
 }
 
-/// The text, unless it was damaged.
-fn intact(entity: Uuid, version: u64, text: String, sum: i64) -> Option<String> {
-    (i64::from(checksum::text(entity, version, &text)) == sum).then_some(text)
-}
-
-/// A document as it is written: the full state apart from what lists show, with checksums.
-pub(crate) struct Written<'a> {
-    pub(crate) plan: &'a DocumentPlan,
-    pub(crate) listed_checksum: i64,
-    pub(crate) is_full: bool,
-    /// Whether the full state that is stored stays.
-    pub(crate) is_kept: bool,
-    pub(crate) state: Option<&'a str>,
-    pub(crate) state_version: Option<i64>,
-    pub(crate) state_checksum: Option<i64>,
-}
-
-impl<'a> Written<'a> {
-    pub(crate) fn of(plan: &'a DocumentPlan) -> Self {
-        let sum = |text: &str| i64::from(checksum::text(plan.key.id, plan.version, text));
-        let state = match &plan.state {
-            StateText::Full(state) => Some(state.as_str()),
-            StateText::Listed | StateText::Kept => None,
-        };
-        Self {
-            listed_checksum: sum(&plan.listed),
-            is_full: plan.state != StateText::Listed,
-            is_kept: plan.state == StateText::Kept,
-            state,
-            state_version: state.map(|_| signed(plan.version)),
-            state_checksum: state.map(sum),
-            plan,
-        }
-    }
-}
-
-/// The columns of a request.
-pub(crate) const REQUEST: &str = "scope, key, body_hash, kind, entity, version, refusal, at, \
-    answer_status, answer_headers, answer_body";
-
+/// A document with its place among the keys that were asked for.
 #[derive(FromRow)]
-pub(crate) struct RequestColumns {
-    scope: String,
-    key: String,
-    body_hash: i64,
-    kind: String,
-    entity: Uuid,
-    version: i64,
-    refusal: Option<String>,
-    at: i64,
-    answer_status: Option<i64>,
-    answer_headers: Option<String>,
-    answer_body: Option<Vec<u8>>,
+pub(crate) struct PlacedRow {
+    place: i64,
+    #[sqlx(flatten)]
+    document: DocumentRow,
 }
 
-impl RequestColumns {
-    /// The scope and key, and what is known of the request.
-    pub(crate) fn read(self) -> Result<((String, String), RequestRow), Error> {
-        let answer = match (self.answer_status, self.answer_headers, self.answer_body) {
-            (Some(status), Some(headers), Some(body)) => Some(Answer {
-                status: small(status)?,
-                headers,
-                body,
-            }),
-            _ => None,
-        };
-        let row = RequestRow {
-            body_hash: self.body_hash,
-            kind: self.kind,
-            entity: self.entity,
-            version: unsigned(self.version)?,
-            refusal: self.refusal,
-            answer,
-            at: time(self.at)?,
-        };
-        Ok(((self.scope, self.key), row))
-    }
-}
-
-/// The values of a new request, in the order of its columns.
-pub(crate) struct NewRequest<'a> {
-    pub(crate) plan: &'a RequestPlan<'a>,
-    pub(crate) version: i64,
-    pub(crate) at: i64,
-}
-
-impl<'a> NewRequest<'a> {
-    pub(crate) fn of(plan: &'a RequestPlan<'a>) -> Self {
-        Self {
-            version: signed(plan.version),
-            at: plan.at.timestamp_millis(),
-            plan,
+/// The documents in their places, of so many.
+pub(crate) fn in_places(
+    rows: Vec<PlacedRow>,
+    count: usize,
+) -> Result<Vec<Option<Document>>, Error> {
+    let mut places: Vec<_> = std::iter::repeat_with(|| None).take(count).collect();
+    for row in rows {
+        let place: usize = number(row.place)?;
+        if let Some(place) = places.get_mut(place) {
+            *place = Some(row.document.try_into()?);
         }
     }
+    Ok(places)
 }
 
+/// A row of `timers`.
 #[derive(FromRow)]
 pub(crate) struct TimerRow {
     kind: String,
@@ -277,56 +152,152 @@ pub(crate) struct TimerRow {
     at: i64,
 }
 
-impl TimerRow {
-    pub(crate) fn read(self) -> Result<DueTimer, Error> {
-        Ok(DueTimer {
-            kind: self.kind,
-            entity: self.entity,
-            tenant: self.tenant,
-            name: self.name,
-            at: time(self.at)?,
+impl TryFrom<TimerRow> for DueTimer {
+    type Error = Error;
+
+    fn try_from(row: TimerRow) -> Result<Self, Error> {
+        Ok(Self {
+            kind: row.kind,
+            entity: row.entity,
+            tenant: row.tenant,
+            name: row.name,
+            at: moment(row.at)?,
         })
     }
 }
 
-/// The columns of a parked event, after those of the event itself.
+/// A row of `requests`.
+#[derive(FromRow)]
+pub(crate) struct KeyRow {
+    scope: String,
+    key: String,
+    body_hash: i64,
+    kind: String,
+    entity: Uuid,
+    version: i64,
+    refusal: Option<String>,
+    at: i64,
+    answer_status: Option<i32>,
+    answer_headers: Option<String>,
+    answer_body: Option<Vec<u8>>,
+}
+
+impl TryFrom<KeyRow> for RequestRow {
+    type Error = Error;
+
+    fn try_from(row: KeyRow) -> Result<Self, Error> {
+        let answer = match row.answer_status {
+            None => None,
+            Some(status) => Some(Answer {
+                status: number(status.into())?,
+                headers: row.answer_headers.unwrap_or_default(),
+                body: row.answer_body.unwrap_or_default(),
+            }),
+        };
+        Ok(Self {
+            body_hash: row.body_hash,
+            kind: row.kind,
+            entity: row.entity,
+            version: number(row.version)?,
+            refusal: row.refusal,
+            answer,
+            at: moment(row.at)?,
+        })
+    }
+}
+
+impl TryFrom<KeyRow> for ((String, String), RequestRow) {
+    type Error = Error;
+
+    fn try_from(mut row: KeyRow) -> Result<Self, Error> {
+        let key = (std::mem::take(&mut row.scope), std::mem::take(&mut row.key));
+        Ok((key, row.try_into()?))
+    }
+}
+
+/// A row of `parked` with its event.
 #[derive(FromRow)]
 pub(crate) struct ParkedRow {
-    #[sqlx(flatten)]
-    event: EventRow,
     subscriber: String,
     reason: String,
     attempts: i64,
     tried_at: i64,
+    #[sqlx(flatten)]
+    event: EventRow,
 }
 
-impl ParkedRow {
-    pub(crate) fn read(self) -> Result<Parked, Error> {
-        Ok(Parked {
-            subscriber: self.subscriber,
-            event: self.event.read()?,
-            reason: self.reason,
-            attempts: small(self.attempts)?,
-            at: time(self.tried_at)?,
+impl TryFrom<ParkedRow> for Parked {
+    type Error = Error;
+
+    fn try_from(row: ParkedRow) -> Result<Self, Error> {
+        Ok(Self {
+            subscriber: row.subscriber,
+            event: row.event.try_into()?,
+            reason: row.reason,
+            attempts: number(row.attempts)?,
+            at: moment(row.tried_at)?,
         })
     }
 }
 
-/// A shard's lease: shard, epoch, position.
-pub(crate) type LeaseColumns = (i64, i64, i64);
-
-pub(crate) fn lease((number, epoch, last_seq): LeaseColumns) -> Result<(Shard, LeaseRow), Error> {
-    let row = LeaseRow {
-        epoch: unsigned(epoch)?,
-        last_seq: unsigned(last_seq)?,
-    };
-    Ok((shard(number)?, row))
+/// A position in a shard's feed.
+#[derive(FromRow)]
+pub(crate) struct PositionRow {
+    shard: i32,
+    seq: i64,
 }
 
-pub(crate) fn position((number, seq): (i64, i64)) -> Result<(Shard, u64), Error> {
-    Ok((shard(number)?, unsigned(seq)?))
+impl TryFrom<PositionRow> for (Shard, u64) {
+    type Error = Error;
+
+    fn try_from(row: PositionRow) -> Result<Self, Error> {
+        Ok((shard(row.shard)?, number(row.seq)?))
+    }
 }
 
-fn shard(number: i64) -> Result<Shard, Error> {
-    Ok(Shard(small(number)?))
+/// A row of `leases`.
+#[derive(FromRow)]
+pub(crate) struct LeaseRow {
+    shard: i32,
+    epoch: i64,
+    last_seq: i64,
+}
+
+impl TryFrom<LeaseRow> for (Shard, engine::journal::plan::LeaseRow) {
+    type Error = Error;
+
+    fn try_from(row: LeaseRow) -> Result<Self, Error> {
+        let lease = engine::journal::plan::LeaseRow {
+            epoch: number(row.epoch)?,
+            last_seq: number(row.last_seq)?,
+        };
+        Ok((shard(row.shard)?, lease))
+    }
+}
+
+/// A shard as it is stored.
+pub(crate) fn shard(stored: i32) -> Result<Shard, Error> {
+    number(stored.into()).map(Shard)
+}
+
+/// Turns rows into what the engine knows; the first that is damaged fails them all.
+pub(crate) fn all<R, T, C>(rows: Vec<R>) -> Result<C, Error>
+where
+    R: TryInto<T, Error = Error>,
+    C: FromIterator<T>,
+{
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The text, unless it is damaged.
+fn sound(entity: Uuid, version: u64, text: Text, stored: Option<i64>) -> Option<String> {
+    if is_sound(entity, version, &text, stored) {
+        return Some(text.0);
+    }
+    tracing::error!(%entity, version, "a stored document does not match its checksum");
+    None
+}
+
+fn is_sound(entity: Uuid, version: u64, text: &Text, stored: Option<i64>) -> bool {
+    stored == Some(checksum::text(entity, version, &text.0).into())
 }

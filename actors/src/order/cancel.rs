@@ -34,8 +34,7 @@ fn call_off(state: &State, reason: Option<&Cancellation>, at: DateTime<Utc>) -> 
         let mut known = state.demands.iter();
         known.all(|known| known.stock() != demand.stock())
     };
-    let demands = state.demands.iter().chain(proposed.filter(is_new));
-    let held = demands.filter(|demand| !demand.is_refused());
+    let held = state.demands.iter().chain(proposed.filter(is_new));
     Event::Cancelled {
         reason: reason.cloned(),
         releases: release_all(state, held, |_| 0),

@@ -31,7 +31,7 @@ pub enum Event {
     LinesProposed(Box<Proposal>),
     /// They stay as they are, because it cannot be had.
     LinesKept {
-        /// What is, or may yet be, kept for the new lines in vain.
+        /// What is, may yet be, or may still be kept in vain.
         releases: Vec<Release>,
     },
     /// Its lines were replaced.

@@ -45,6 +45,7 @@ mod command;
 mod consignment;
 mod decide;
 mod event;
+mod evolve;
 mod fulfilment;
 mod goods;
 mod line;

@@ -61,7 +61,7 @@ pub(super) fn stop_waiting(state: &State, now: DateTime<Utc>) -> Vec<Event> {
     }]
 }
 
-/// A stock item that refused keeps nothing and never will.
+/// A stock item that refused keeps nothing, since it was asked for the first time.
 fn reject(state: &State, reason: RejectReason, at: DateTime<Utc>) -> Event {
     let releases = state.demands.iter().filter(|demand| !demand.is_refused());
     Event::Rejected {
@@ -109,11 +109,13 @@ fn accept(state: &State, proposal: &Proposal) -> Event {
     }
 }
 
-/// Whatever more was, or may yet be, kept for the new lines is released.
+/// Whatever more was, or may yet be, kept for the new lines is released. That goes for stock items
+/// that refused, too: a release from before may not have reached them yet, and has become void by
+/// the request that came after it.
 fn decline(state: &State, proposal: &Proposal) -> Event {
     let keep = |demand: &Demand| had(&state.demands, demand.stock());
     let raised = proposal.demands.iter();
-    let raised = raised.filter(|it| !it.is_refused() && it.quantity > keep(it));
+    let raised = raised.filter(|demand| demand.quantity > keep(demand));
     Event::LinesKept {
         releases: release_all(state, raised, keep),
     }

@@ -280,8 +280,9 @@ async fn settled(
 }
 
 fn is_settled(order: &Versioned<Order>) -> bool {
-    let status = order.state.0.as_ref().map(|state| state.status);
-    !matches!(status, Some(Status::Placed | Status::Cancelling))
+    order.state.0.as_ref().is_none_or(|state| {
+        !matches!(state.status, Status::Placed | Status::Cancelling) && state.proposal.is_none()
+    })
 }
 
 fn accepted_unless_settled(order: &Arc<Versioned<Order>>) -> Result<Response, Problem> {

@@ -136,10 +136,8 @@ enum Kind {
 /// A movement that was entered.
 #[derive(Debug, Serialize, ToSchema)]
 struct Movement {
-    /// The movement's id.
-    id: MovementId,
-    /// `movement`.
-    object: &'static str,
+    #[serde(flatten)]
+    head: Head,
     /// What kind.
     #[serde(rename = "type")]
     kind: Kind,
@@ -202,8 +200,14 @@ async fn enter(call: Call, Body(new): Body<NewMovement>) -> Result<Response, Pro
     };
     let item = call.send::<Stock>(command.addressee(), command).await?;
     let movement = Movement {
-        id: movement,
-        object: "movement",
+        // A movement never changes: its first version is its only one.
+        head: Head {
+            id: movement.to_string(),
+            object: "movement",
+            version: 1,
+            created_at: item.updated_at,
+            updated_at: item.updated_at,
+        },
         kind: new.kind,
         product: new.product,
         location: new.location,

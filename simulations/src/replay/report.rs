@@ -8,7 +8,7 @@ use super::plan::Plan;
 /// Faults of one check that are told in full.
 const FAULTS_SHOWN: usize = 5;
 /// The column in which figures end.
-const WIDTH: usize = 64;
+const WIDTH: usize = 76;
 
 /// Something that was examined.
 #[derive(Debug)]

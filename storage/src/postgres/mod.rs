@@ -1,123 +1,65 @@
-//! A journal in a schema of a Postgres database: one connection writes, others read.
+//! A journal kept by Postgres.
 
+mod commit;
+mod connect;
 mod read;
-mod statements;
 mod write;
 
-use std::str::FromStr as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use engine::journal::plan::ClaimKey;
 use engine::journal::{
-    Batch, ClaimHolder, Document, DueTimer, Error as JournalError, Journal, Lease, Outcome, Parked,
-    Query, RequestRow, TenantPage,
+    Batch, ClaimHolder, Document, DueTimer, Error, Journal, Lease, Outcome, Parked, Query,
+    RequestRow, TenantPage,
 };
 use engine::{EntityKey, Recorded, Shard};
-use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
-use tokio::sync::Mutex;
+use sqlx::{PgConnection, Postgres as Database};
 use uuid::Uuid;
 
-use crate::error::{Error, meaning};
+use crate::error::Failure;
+use crate::reads::Reads;
+use crate::writer::Writer;
 
-static CUSTOMER: Migrator = sqlx::migrate!("migrations/postgres/customer");
-static ORDER: Migrator = sqlx::migrate!("migrations/postgres/order");
-static SHIPPING: Migrator = sqlx::migrate!("migrations/postgres/shipping");
+/// How often a commit is planned again because another node took a key in between.
+const ATTEMPTS: usize = 5;
+/// How long taking over may take. It waits for a former owner's transaction, which the server ends
+/// sooner than this.
+const TAKE_OVER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long to wait for a connection.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Bounds that the server keeps, in milliseconds: they end the transaction of a node that hangs,
-/// so that another can take its shards over.
-const BOUNDS: [(&str, &str); 5] = [
-    ("statement_timeout", "8000"),
-    ("lock_timeout", "5000"),
-    ("idle_in_transaction_session_timeout", "10000"),
-    // Acknowledged means flushed to disk, whatever the server's default is.
-    ("synchronous_commit", "on"),
-    ("timezone", "UTC"),
-];
-
-/// A journal in a schema of a Postgres database.
+/// A journal kept by Postgres, 15 or newer.
 pub struct Postgres {
     shards: u16,
-    options: PgConnectOptions,
-    /// Gone while a commit is under way, and after one that failed or was given up: then its
-    /// connection closes, which ends its transaction, and the next commit opens another.
-    writer: Mutex<Option<PgConnection>>,
-    readers: PgPool,
+    writer: Writer<PgConnection>,
+    reads: Reads<Database>,
 }
 
 impl Postgres {
-    /// Opens the schema of a context, which is made if it is missing.
+    /// Opens the journal of a context, in the schema of its name, and makes or migrates it first
+    /// if need be. `readers` is how many connections read at once.
     ///
     /// # Errors
-    /// When the database cannot be reached, or has another number of shards.
+    /// As [`crate::open`].
     pub async fn open(url: &str, context: &str, shards: u16, readers: u32) -> Result<Self, Error> {
-        let migrations = match context {
-            "customer" => &CUSTOMER,
-            "order" => &ORDER,
-            "shipping" => &SHIPPING,
-            other => return Err(Error::Context(other.to_owned())),
-        };
-        // Named once more in quotes, since "order" is a word of SQL.
-        let options = PgConnectOptions::from_str(url)?
-            .application_name("quenty")
-            .options([("search_path", format!("\"{context}\""))])
-            .options(BOUNDS);
-        let mut writer = options.connect().await?;
-        let schema = format!("CREATE SCHEMA IF NOT EXISTS \"{context}\"");
-        sqlx::query(AssertSqlSafe(schema))
-            .execute(&mut writer)
-            .await?;
-        migrations.run(&mut writer).await?;
-        check_shards(&mut writer, shards).await?;
-        let readers = PgPoolOptions::new()
-            .max_connections(readers)
-            .acquire_timeout(PATIENCE)
-            .connect_lazy_with(options.clone());
+        let options = connect::options(url, context)?;
+        connect::prepare(&options, context, Some(shards)).await?;
         Ok(Self {
             shards,
-            options,
-            writer: Mutex::new(Some(writer)),
-            readers,
+            writer: Writer::new(connect::writing(&options), "BEGIN"),
+            reads: Reads {
+                pool: connect::pool(&options, readers),
+            },
         })
     }
 
-    async fn connect(&self) -> Result<PgConnection, JournalError> {
-        let connection = tokio::time::timeout(PATIENCE, self.options.connect()).await;
-        connection
-            .map_err(|_| JournalError::Unavailable("the database does not answer".into()))?
-            .map_err(meaning)
+    /// Makes or migrates the schema of a context.
+    ///
+    /// # Errors
+    /// As [`crate::open`].
+    pub async fn migrate(url: &str, context: &str) -> Result<(), Error> {
+        connect::prepare(&connect::options(url, context)?, context, None).await
     }
-}
-
-/// Makes the shards of a new journal, and checks those of an old one.
-async fn check_shards(writer: &mut PgConnection, shards: u16) -> Result<(), Error> {
-    let mut transaction = writer.begin().await?;
-    sqlx::query("INSERT INTO meta (key, value) VALUES ('shards', $1) ON CONFLICT DO NOTHING")
-        .bind(shards.to_string())
-        .execute(&mut *transaction)
-        .await?;
-    let stored: String = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'shards'")
-        .fetch_one(&mut *transaction)
-        .await?;
-    let stored = stored.parse().unwrap_or(0);
-    if stored != shards {
-        return Err(Error::Shards {
-            stored,
-            wanted: shards,
-        });
-    }
-    sqlx::query(
-        "INSERT INTO leases SELECT shard, 0, NULL, 0 FROM generate_series(0, $1 - 1) AS shard \
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(i64::from(shards))
-    .execute(&mut *transaction)
-    .await?;
-    Ok(transaction.commit().await?)
 }
 
 #[async_trait]
@@ -126,16 +68,30 @@ impl Journal for Postgres {
         self.shards
     }
 
-    async fn take_over(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, JournalError> {
-        self.take(node, shards).await
+    async fn take_over(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
+        let taking = commit::take_over(&self.writer, node, shards);
+        match tokio::time::timeout(TAKE_OVER_TIMEOUT, taking).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Unavailable("taking over takes too long".into())),
+        }
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, JournalError> {
-        self.write(batch).await
+    async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Error> {
+        let mut look_up = engine::journal::plan::must_look_up(batch);
+        for _ in 0..ATTEMPTS {
+            match commit::commit(&self.writer, batch, look_up).await {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(Failure::Taken) => look_up = true,
+                Err(Failure::Error(error)) => return Err(error),
+            }
+        }
+        Err(Error::Unavailable(
+            "others keep taking the same keys".into(),
+        ))
     }
 
-    async fn load(&self, keys: &[EntityKey]) -> Result<Vec<Option<Document>>, JournalError> {
-        self.read_documents(keys).await
+    async fn load(&self, keys: &[EntityKey]) -> Result<Vec<Option<Document>>, Error> {
+        read::load(&self.reads, keys).await
     }
 
     async fn history(
@@ -143,17 +99,12 @@ impl Journal for Postgres {
         key: EntityKey,
         after_version: u64,
         limit: u32,
-    ) -> Result<Vec<Recorded>, JournalError> {
-        self.read_history(key, after_version, limit).await
+    ) -> Result<Vec<Recorded>, Error> {
+        self.reads.history(key, after_version, limit).await
     }
 
-    async fn feed(
-        &self,
-        shard: Shard,
-        after: u64,
-        limit: u32,
-    ) -> Result<Vec<Recorded>, JournalError> {
-        self.read_feed(shard, after, limit).await
+    async fn feed(&self, shard: Shard, after: u64, limit: u32) -> Result<Vec<Recorded>, Error> {
+        self.reads.feed(shard, after, limit).await
     }
 
     async fn tenant_feed(
@@ -162,20 +113,16 @@ impl Journal for Postgres {
         after: &[(Shard, u64)],
         span: u32,
         limit: u32,
-    ) -> Result<TenantPage, JournalError> {
-        self.read_tenant_feed(tenant, after, span, limit).await
+    ) -> Result<TenantPage, Error> {
+        read::tenant_feed(&self.reads, tenant, after, span, limit).await
     }
 
-    async fn heads(&self) -> Result<Vec<(Shard, u64)>, JournalError> {
-        self.read_heads().await
+    async fn heads(&self) -> Result<Vec<(Shard, u64)>, Error> {
+        self.reads.heads().await
     }
 
-    async fn due_timers(
-        &self,
-        now: DateTime<Utc>,
-        limit: u32,
-    ) -> Result<Vec<DueTimer>, JournalError> {
-        self.read_timers(now, limit).await
+    async fn due_timers(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueTimer>, Error> {
+        self.reads.due_timers(now, limit).await
     }
 
     async fn claimant(
@@ -183,36 +130,37 @@ impl Journal for Postgres {
         kind: &'static str,
         scope: ClaimHolder,
         key: &str,
-    ) -> Result<Option<Uuid>, JournalError> {
-        self.read_claimant(kind, scope, key).await
+    ) -> Result<Option<Uuid>, Error> {
+        self.reads.claimant(ClaimKey::at(kind, scope, key)).await
     }
 
-    async fn request(&self, scope: &str, key: &str) -> Result<Option<RequestRow>, JournalError> {
-        self.read_request(scope, key).await
+    async fn request(&self, scope: &str, key: &str) -> Result<Option<RequestRow>, Error> {
+        self.reads.request(scope, key).await
     }
 
-    async fn list(&self, query: &Query) -> Result<Vec<Document>, JournalError> {
-        self.read_list(query).await
+    async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {
+        self.reads.list(query).await
     }
 
-    async fn checkpoints(&self, subscriber: &str) -> Result<Vec<(Shard, u64)>, JournalError> {
-        self.read_checkpoints(subscriber).await
+    async fn checkpoints(&self, subscriber: &str) -> Result<Vec<(Shard, u64)>, Error> {
+        self.reads.checkpoints(subscriber).await
     }
 
-    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, JournalError> {
-        self.read_parked(limit).await
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, Error> {
+        self.reads.parked(limit).await
     }
 
     async fn prune_requests(
         &self,
         clients_before: DateTime<Utc>,
         policies_before: DateTime<Utc>,
-    ) -> Result<u64, JournalError> {
-        self.prune(clients_before, policies_before).await
+    ) -> Result<u64, Error> {
+        let clients = read::prune(&self.reads, true, clients_before).await?;
+        let policies = read::prune(&self.reads, false, policies_before).await?;
+        Ok(clients + policies)
     }
 
-    async fn ping(&self) -> Result<(), JournalError> {
-        let ping = sqlx::query("SELECT 1").execute(&self.readers).await;
-        ping.map(drop).map_err(meaning)
+    async fn ping(&self) -> Result<(), Error> {
+        self.reads.ping().await
     }
 }

@@ -133,8 +133,9 @@ fn the_old_lines_stay_when_more_cannot_be_had() {
         reason: RefusalReason::InsufficientStock,
         available: 0,
     };
+    // The one that refused may still hold what an earlier release has not reached.
     let kept = Event::LinesKept {
-        releases: vec![at_last(release(1, 5))],
+        releases: vec![at_last(release(1, 5)), at_last(release(3, 0))],
     };
     let order = proposed()
         .when(refusal)

@@ -52,7 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (any::<u8>(), prop::sample::select(scans), 0..9_i64)
             .prop_map(|(shipment, status, minute)| Step::Scan { shipment, status, minute }),
         1 => any::<u8>().prop_map(Step::CancelShipment),
-        1 => any::<u8>().prop_map(Step::FireTimer),
+        2 => any::<u8>().prop_map(Step::FireTimer),
         40 => any::<u16>().prop_map(Step::Deliver),
         2 => any::<u16>().prop_map(Step::DeliverAll),
         4 => any::<u16>().prop_map(Step::DeliverAgain),

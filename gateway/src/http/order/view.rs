@@ -140,7 +140,7 @@ impl View {
             totals: state.totals,
             shipments: state.shipments.iter().map(|shipment| shipment.id).collect(),
             allowed_transitions: state.allowed_transitions(),
-            refusals: state.refusals().filter_map(Refusal::of).collect(),
+            refusals: state.refusals.iter().filter_map(Refusal::of).collect(),
             reject_reason: state.reject_reason,
             cancel_reason: state.cancel_reason.clone(),
             notes: personal.and_then(|it| it.notes.clone()),

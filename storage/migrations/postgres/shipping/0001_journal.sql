@@ -1,1 +1,1 @@
-../journal.sql
+../0001_journal.sql

@@ -1,0 +1,358 @@
+//! A plan as the columns that are written: numbers, moments and checksums in their stored form.
+//!
+//! Postgres binds them column by column, SQLite takes them as JSON by the names of the fields.
+
+use engine::journal::plan::{ClaimKey, DocumentPlan, EventPlan, RequestPlan, TimerPlan};
+use engine::journal::{Checkpoint, NewAnswer, Parked, StateText, checksum};
+use engine::{EntityKey, RequestKey, Shard};
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::values::{int, ms};
+
+/// Names an entity.
+#[derive(Serialize)]
+pub(crate) struct KeyCells {
+    pub(crate) kind: &'static str,
+    pub(crate) id: Uuid,
+}
+
+impl From<&EntityKey> for KeyCells {
+    fn from(key: &EntityKey) -> Self {
+        Self {
+            kind: key.kind,
+            id: key.id,
+        }
+    }
+}
+
+/// Names a request.
+#[derive(Serialize)]
+pub(crate) struct RequestKeyCells<'a> {
+    pub(crate) scope: &'a str,
+    pub(crate) key: &'a str,
+}
+
+impl<'a> From<&'a RequestKey> for RequestKeyCells<'a> {
+    fn from(key: &'a RequestKey) -> Self {
+        Self {
+            scope: &key.scope,
+            key: &key.key,
+        }
+    }
+}
+
+/// A new row of `requests`.
+#[derive(Serialize)]
+pub(crate) struct RequestCells<'a> {
+    pub(crate) scope: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) body_hash: i64,
+    pub(crate) is_client: bool,
+    pub(crate) kind: &'static str,
+    pub(crate) entity: Uuid,
+    pub(crate) version: i64,
+    pub(crate) refusal: Option<&'a str>,
+    pub(crate) at: i64,
+}
+
+impl<'a> From<&RequestPlan<'a>> for RequestCells<'a> {
+    fn from(plan: &RequestPlan<'a>) -> Self {
+        Self {
+            scope: &plan.key.scope,
+            key: &plan.key.key,
+            body_hash: plan.key.body_hash,
+            is_client: plan.key.is_client,
+            kind: plan.entity.kind,
+            entity: plan.entity.id,
+            version: int(plan.version),
+            refusal: plan.refusal,
+            at: ms(plan.at),
+        }
+    }
+}
+
+/// A row of `claims`.
+#[derive(Serialize)]
+pub(crate) struct ClaimCells<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) is_installation: bool,
+    pub(crate) tenant: Uuid,
+    pub(crate) key: &'a str,
+    pub(crate) holder: Uuid,
+}
+
+impl<'a> From<&'a (ClaimKey, Uuid)> for ClaimCells<'a> {
+    fn from((claim, holder): &'a (ClaimKey, Uuid)) -> Self {
+        Self {
+            kind: claim.kind,
+            is_installation: claim.is_installation,
+            tenant: claim.tenant,
+            key: &claim.key,
+            holder: *holder,
+        }
+    }
+}
+
+/// A row of `events`.
+#[derive(Serialize)]
+pub(crate) struct EventCells<'a> {
+    pub(crate) shard: i32,
+    pub(crate) seq: i64,
+    pub(crate) kind: &'static str,
+    pub(crate) entity: Uuid,
+    pub(crate) version: i64,
+    pub(crate) tenant: Uuid,
+    pub(crate) at: i64,
+    pub(crate) name: &'static str,
+    pub(crate) schema: i32,
+    pub(crate) data: &'a str,
+    pub(crate) personal: Option<&'a str>,
+    pub(crate) principal: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) cause: Option<&'a str>,
+    pub(crate) checksum: i64,
+    pub(crate) personal_checksum: Option<i64>,
+}
+
+impl<'a> From<&EventPlan<'a>> for EventCells<'a> {
+    fn from(plan: &EventPlan<'a>) -> Self {
+        let (append, event) = (plan.append, plan.event);
+        let EntityKey { kind, id } = append.key;
+        let personal = event.personal.as_deref();
+        Self {
+            shard: append.lease.shard.0.into(),
+            seq: int(plan.seq),
+            kind,
+            entity: id,
+            version: int(plan.version),
+            tenant: append.tenant,
+            at: ms(plan.at),
+            name: event.name,
+            schema: event.schema.into(),
+            data: &event.data,
+            personal,
+            principal: &append.principal,
+            request_id: &append.request_id,
+            cause: append.cause.as_deref(),
+            checksum: checksum::event(kind, id, plan.version, event.name, &event.data).into(),
+            personal_checksum: personal.map(|text| checksum::text(id, plan.version, text).into()),
+        }
+    }
+}
+
+/// A row of `documents`.
+#[derive(Serialize)]
+pub(crate) struct DocumentCells<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) id: Uuid,
+    pub(crate) tenant: Uuid,
+    /// The version that must be stored now; 0 for none.
+    pub(crate) base_version: i64,
+    pub(crate) version: i64,
+    pub(crate) schema: i64,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+    pub(crate) reference: Option<&'a str>,
+    pub(crate) status: &'static str,
+    pub(crate) parent: Option<Uuid>,
+    pub(crate) site: Option<Uuid>,
+    pub(crate) flagged: bool,
+    pub(crate) text: &'a str,
+    pub(crate) listed: &'a str,
+    pub(crate) listed_checksum: i64,
+    /// `None` if the stored full state stays.
+    pub(crate) state_version: Option<i64>,
+    pub(crate) state: Option<&'a str>,
+    pub(crate) state_checksum: Option<i64>,
+}
+
+impl<'a> From<&'a DocumentPlan> for DocumentCells<'a> {
+    fn from(plan: &'a DocumentPlan) -> Self {
+        let EntityKey { kind, id } = plan.key;
+        let checksum = |text: &str| i64::from(checksum::text(id, plan.version, text));
+        let state = match &plan.state {
+            StateText::Full(text) => Some(text.as_str()),
+            StateText::Listed | StateText::Kept => None,
+        };
+        Self {
+            kind,
+            id,
+            tenant: plan.tenant,
+            base_version: int(plan.base_version),
+            version: int(plan.version),
+            schema: plan.schema.into(),
+            created_at: ms(plan.created_at),
+            updated_at: ms(plan.updated_at),
+            reference: plan.index.reference.as_deref(),
+            status: plan.index.status,
+            parent: plan.index.parent,
+            site: plan.index.site,
+            flagged: plan.index.flagged,
+            text: &plan.index.text,
+            listed: &plan.listed,
+            listed_checksum: checksum(&plan.listed),
+            state_version: (plan.state != StateText::Kept).then(|| int(plan.version)),
+            state,
+            state_checksum: state.map(checksum),
+        }
+    }
+}
+
+/// Names a timer.
+#[derive(Serialize)]
+pub(crate) struct TimerKeyCells<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) entity: Uuid,
+    pub(crate) name: &'a str,
+}
+
+impl<'a> From<&(EntityKey, &'a str)> for TimerKeyCells<'a> {
+    fn from((key, name): &(EntityKey, &'a str)) -> Self {
+        Self {
+            kind: key.kind,
+            entity: key.id,
+            name,
+        }
+    }
+}
+
+/// A row of `timers`.
+#[derive(Serialize)]
+pub(crate) struct TimerCells<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) entity: Uuid,
+    pub(crate) tenant: Uuid,
+    pub(crate) name: &'a str,
+    pub(crate) at: i64,
+}
+
+impl<'a> From<&TimerPlan<'a>> for TimerCells<'a> {
+    fn from(plan: &TimerPlan<'a>) -> Self {
+        Self {
+            kind: plan.key.kind,
+            entity: plan.key.id,
+            tenant: plan.tenant,
+            name: plan.name,
+            at: ms(plan.at),
+        }
+    }
+}
+
+/// The answer columns of `requests`.
+#[derive(Serialize)]
+pub(crate) struct AnswerCells<'a> {
+    pub(crate) scope: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) status: i32,
+    pub(crate) headers: &'a str,
+    #[serde(serialize_with = "hexadecimal")]
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> From<&&'a NewAnswer> for AnswerCells<'a> {
+    fn from(answer: &&'a NewAnswer) -> Self {
+        Self {
+            scope: &answer.scope,
+            key: &answer.key,
+            status: answer.answer.status.into(),
+            headers: &answer.answer.headers,
+            body: &answer.answer.body,
+        }
+    }
+}
+
+/// A row of `checkpoints`.
+#[derive(Serialize)]
+pub(crate) struct CheckpointCells<'a> {
+    pub(crate) subscriber: &'a str,
+    pub(crate) shard: i32,
+    pub(crate) seq: i64,
+}
+
+impl<'a> From<&&'a Checkpoint> for CheckpointCells<'a> {
+    fn from(point: &&'a Checkpoint) -> Self {
+        Self {
+            subscriber: &point.subscriber,
+            shard: point.lease.shard.0.into(),
+            seq: int(point.seq),
+        }
+    }
+}
+
+/// A row of `parked`, and what must be recorded where it says.
+#[derive(Serialize)]
+pub(crate) struct ParkedCells<'a> {
+    pub(crate) subscriber: &'a str,
+    pub(crate) event: String,
+    pub(crate) shard: i32,
+    pub(crate) seq: i64,
+    pub(crate) entity: Uuid,
+    pub(crate) version: i64,
+    pub(crate) reason: &'a str,
+    pub(crate) attempts: i64,
+    pub(crate) at: i64,
+}
+
+impl<'a> From<&&'a Parked> for ParkedCells<'a> {
+    fn from(parked: &&'a Parked) -> Self {
+        Self {
+            subscriber: &parked.subscriber,
+            event: parked.event.id(),
+            shard: parked.event.shard.0.into(),
+            seq: int(parked.event.seq),
+            entity: parked.event.entity,
+            version: int(parked.event.version),
+            reason: &parked.reason,
+            attempts: parked.attempts.into(),
+            at: ms(parked.at),
+        }
+    }
+}
+
+/// Names a parked event.
+#[derive(Serialize)]
+pub(crate) struct UnparkCells<'a> {
+    pub(crate) subscriber: &'a str,
+    pub(crate) event: &'a str,
+}
+
+impl<'a> From<&(&'a str, &'a str)> for UnparkCells<'a> {
+    fn from((subscriber, event): &(&'a str, &'a str)) -> Self {
+        Self { subscriber, event }
+    }
+}
+
+/// The positions that a company's events are looked for between.
+#[derive(Serialize)]
+pub(crate) struct BoundCells {
+    pub(crate) shard: i32,
+    pub(crate) after: i64,
+    pub(crate) until: i64,
+}
+
+impl From<&(Shard, u64, u64)> for BoundCells {
+    fn from((shard, after, until): &(Shard, u64, u64)) -> Self {
+        Self {
+            shard: shard.0.into(),
+            after: int(*after),
+            until: int(*until),
+        }
+    }
+}
+
+/// Everything of a plan's part as cells.
+pub(crate) fn cells<'a, P, C: From<&'a P>>(plans: &'a [P]) -> Vec<C> {
+    plans.iter().map(C::from).collect()
+}
+
+/// JSON holds no bytes.
+fn hexadecimal<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+    let text: String = bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
+        .collect();
+    serializer.serialize_str(&text)
+}

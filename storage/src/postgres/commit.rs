@@ -1,0 +1,163 @@
+//! The transactions of Postgres: locked leases, a plan, and what it says written down.
+
+use std::collections::HashMap;
+
+use engine::Shard;
+use engine::journal::plan::{ClaimKey, Known, LeaseRow, Plan, claims, requests, shards};
+use engine::journal::{Batch, Error, Lease, Outcome, RequestRow};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::cells::RequestKeyCells;
+use crate::error::Failure;
+use crate::reads::request_columns;
+use crate::rows::{self, KeyRow};
+use crate::values::number;
+use crate::writer::Writer;
+
+use super::write::{column, write};
+
+/// Commits a batch. Without looking request keys and claims up it is quicker, and fails with
+/// [`Failure::Taken`] if one of them is not free.
+pub(super) async fn commit(
+    writer: &Writer<PgConnection>,
+    batch: &Batch,
+    look_up: bool,
+) -> Result<Vec<Outcome>, Failure> {
+    let mut transaction = writer.begin().await?;
+    match plan_and_write(transaction.connection(), batch, look_up).await {
+        Ok(outcomes) => {
+            transaction.commit().await?;
+            Ok(outcomes)
+        }
+        Err(failure) => {
+            transaction.roll_back().await;
+            Err(failure)
+        }
+    }
+}
+
+/// Raises the epochs of shards. Locking their rows waits for whoever is writing them.
+pub(super) async fn take_over(
+    writer: &Writer<PgConnection>,
+    node: Uuid,
+    shards: &[Shard],
+) -> Result<Vec<Lease>, Error> {
+    let mut transaction = writer.begin().await?;
+    match raise(transaction.connection(), node, shards).await {
+        Ok(leases) => {
+            transaction.commit().await?;
+            Ok(leases)
+        }
+        Err(failure) => {
+            transaction.roll_back().await;
+            Err(failure.into())
+        }
+    }
+}
+
+async fn plan_and_write(
+    connection: &mut PgConnection,
+    batch: &Batch,
+    look_up: bool,
+) -> Result<Vec<Outcome>, Failure> {
+    let mut known = Known {
+        leases: lock(connection, &shards(batch)).await?,
+        ..Known::default()
+    };
+    if look_up {
+        known.requests = known_requests(connection, batch).await?;
+        known.claims = known_claims(connection, batch).await?;
+    }
+    let plan = Plan::of(batch, &known)?;
+    write(connection, &plan).await?;
+    Ok(plan.outcomes)
+}
+
+async fn raise(
+    connection: &mut PgConnection,
+    node: Uuid,
+    shards: &[Shard],
+) -> Result<Vec<Lease>, Failure> {
+    let locked = lock(connection, shards).await?;
+    let lease = |shard: &Shard| match locked.get(shard) {
+        Some(row) => Ok(Lease {
+            shard: *shard,
+            epoch: row.epoch + 1,
+        }),
+        None => Err(Error::Refused(format!("there is no shard {}", shard.0))),
+    };
+    let leases = shards.iter().map(lease).collect::<Result<Vec<_>, _>>()?;
+    let raised =
+        sqlx::query("UPDATE leases SET epoch = epoch + 1, node = $1 WHERE shard = ANY($2)");
+    let raised = raised.bind(node).bind(numbers(shards));
+    raised.execute(connection).await?;
+    Ok(leases)
+}
+
+/// Locks the rows of shards and reads them. Everybody locks in the order of the shards, so that
+/// no two wait for each other.
+async fn lock(
+    connection: &mut PgConnection,
+    shards: &[Shard],
+) -> Result<HashMap<Shard, LeaseRow>, Failure> {
+    if shards.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let locked = sqlx::query_as(
+        "SELECT shard, epoch, last_seq FROM leases WHERE shard = ANY($1) \
+         ORDER BY shard FOR UPDATE",
+    );
+    let locked = locked.bind(numbers(shards)).fetch_all(connection).await?;
+    Ok(rows::all::<rows::LeaseRow, _, _>(locked)?)
+}
+
+fn numbers(shards: &[Shard]) -> Vec<i32> {
+    column(shards, |shard| shard.0.into())
+}
+
+async fn known_requests(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<HashMap<(String, String), RequestRow>, Failure> {
+    let keys: Vec<_> = requests(batch).map(RequestKeyCells::from).collect();
+    let found = sqlx::query_as(concat!(
+        "SELECT ",
+        request_columns!(),
+        " FROM unnest($1::text[], $2::text[]) AS n(scope, key) ",
+        "JOIN requests r ON r.scope = n.scope AND r.key = n.key"
+    ));
+    let found: Vec<KeyRow> = found
+        .bind(column(&keys, |key| key.scope))
+        .bind(column(&keys, |key| key.key))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows::all(found)?)
+}
+
+async fn known_claims(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<HashMap<ClaimKey, Uuid>, Failure> {
+    let keys: Vec<ClaimKey> = claims(batch).collect();
+    let found = sqlx::query_as(
+        "SELECT n.place - 1, c.holder \
+         FROM unnest($1::text[], $2::boolean[], $3::uuid[], $4::text[]) \
+         WITH ORDINALITY AS n(kind, is_installation, tenant, key, place) \
+         JOIN claims c ON c.kind = n.kind AND c.is_installation = n.is_installation \
+         AND c.tenant = n.tenant AND c.key = n.key",
+    );
+    let found: Vec<(i64, Uuid)> = found
+        .bind(column(&keys, |claim| claim.kind))
+        .bind(column(&keys, |claim| claim.is_installation))
+        .bind(column(&keys, |claim| claim.tenant))
+        .bind(column(&keys, |claim| claim.key.as_str()))
+        .fetch_all(connection)
+        .await?;
+    let mut known = HashMap::with_capacity(found.len());
+    for (place, holder) in found {
+        let place: usize = number(place)?;
+        known.extend(keys.get(place).map(|claim| (claim.clone(), holder)));
+    }
+    Ok(known)
+}

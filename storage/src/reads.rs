@@ -1,0 +1,210 @@
+//! What both databases are asked in the same words.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use engine::journal::plan::{ClaimKey, is_storable};
+use engine::journal::{Document, DueTimer, Error, Parked, Query, RequestRow};
+use engine::{EntityKey, Recorded, Shard};
+use sqlx::query::QueryAs;
+use sqlx::{Database, Encode, Executor, FromRow, IntoArguments, Pool, Type};
+use uuid::Uuid;
+
+use crate::rows::{DocumentRow, EventRow, KeyRow, ParkedRow, PositionRow, TimerRow, all};
+use crate::values::{int, ms};
+use crate::{error, list};
+
+/// How long a read may take, waiting for a connection included.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The columns of an event, of a table called `e`.
+///
+/// Named one by one: what a later migration adds must not change what a running node reads.
+macro_rules! event_columns {
+    () => {
+        "e.shard, e.seq, e.kind, e.entity, e.version, e.tenant, e.at, e.name, e.schema, e.data, \
+         e.personal, e.principal, e.request_id, e.cause, e.checksum, e.personal_checksum"
+    };
+}
+pub(crate) use event_columns;
+
+/// The columns of a request, of a table called `r`.
+macro_rules! request_columns {
+    () => {
+        "r.scope, r.key, r.body_hash, r.kind, r.entity, r.version, r.refusal, r.at, \
+         r.answer_status, r.answer_headers, r.answer_body"
+    };
+}
+pub(crate) use request_columns;
+
+/// The columns of a document with its full state, of a table called `d`.
+macro_rules! document_columns {
+    () => {
+        "d.id, d.tenant, d.version, d.schema, d.created_at, d.updated_at, d.listed, \
+         d.listed_checksum, d.state, d.state_version, d.state_checksum"
+    };
+}
+pub(crate) use document_columns;
+
+/// A pool of connections that read.
+pub(crate) struct Reads<DB: Database> {
+    pub(crate) pool: Pool<DB>,
+}
+
+impl<DB> Reads<DB>
+where
+    DB: Database,
+    DB::Arguments: IntoArguments<DB>,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'q> i32: Encode<'q, DB> + Type<DB>,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'q> bool: Encode<'q, DB> + Type<DB>,
+    for<'q> Uuid: Encode<'q, DB> + Type<DB>,
+    for<'q> String: Encode<'q, DB> + Type<DB>,
+    for<'q> &'q str: Encode<'q, DB> + Type<DB>,
+    for<'r> (Uuid,): FromRow<'r, DB::Row>,
+    for<'r> EventRow: FromRow<'r, DB::Row>,
+    for<'r> DocumentRow: FromRow<'r, DB::Row>,
+    for<'r> KeyRow: FromRow<'r, DB::Row>,
+    for<'r> ParkedRow: FromRow<'r, DB::Row>,
+    for<'r> PositionRow: FromRow<'r, DB::Row>,
+    for<'r> TimerRow: FromRow<'r, DB::Row>,
+{
+    pub(crate) async fn history(
+        &self,
+        key: EntityKey,
+        after_version: u64,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, Error> {
+        let query = sqlx::query_as(concat!(
+            "SELECT ",
+            event_columns!(),
+            " FROM events e WHERE kind = $1 AND entity = $2 AND version > $3 ",
+            "ORDER BY version LIMIT $4"
+        ));
+        let query = query.bind(key.kind).bind(key.id).bind(int(after_version));
+        all(self.rows::<EventRow>(query.bind(i64::from(limit))).await?)
+    }
+
+    pub(crate) async fn feed(
+        &self,
+        shard: Shard,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, Error> {
+        let query = sqlx::query_as(concat!(
+            "SELECT ",
+            event_columns!(),
+            " FROM events e WHERE shard = $1 AND seq > $2 ORDER BY seq LIMIT $3"
+        ));
+        let query = query.bind(i32::from(shard.0)).bind(int(after));
+        all(self.rows::<EventRow>(query.bind(i64::from(limit))).await?)
+    }
+
+    pub(crate) async fn heads<C>(&self) -> Result<C, Error>
+    where
+        C: FromIterator<(Shard, u64)>,
+    {
+        let query = "SELECT shard, last_seq AS seq FROM leases WHERE last_seq > 0";
+        all(self.rows::<PositionRow>(sqlx::query_as(query)).await?)
+    }
+
+    pub(crate) async fn due_timers(
+        &self,
+        now: DateTime<Utc>,
+        limit: u32,
+    ) -> Result<Vec<DueTimer>, Error> {
+        let query = sqlx::query_as(
+            "SELECT kind, entity, tenant, name, at FROM timers WHERE at <= $1 \
+             ORDER BY at LIMIT $2",
+        );
+        let query = query.bind(ms(now)).bind(i64::from(limit));
+        all(self.rows::<TimerRow>(query).await?)
+    }
+
+    pub(crate) async fn claimant(&self, claim: ClaimKey) -> Result<Option<Uuid>, Error> {
+        if !is_storable(&claim.key) {
+            return Ok(None);
+        }
+        let query = sqlx::query_as(
+            "SELECT holder FROM claims \
+             WHERE kind = $1 AND is_installation = $2 AND tenant = $3 AND key = $4",
+        );
+        let query = query.bind(claim.kind).bind(claim.is_installation);
+        let query = query.bind(claim.tenant).bind(claim.key);
+        let found = self.rows::<(Uuid,)>(query).await?;
+        Ok(found.first().map(|(holder,)| *holder))
+    }
+
+    pub(crate) async fn request(
+        &self,
+        scope: &str,
+        key: &str,
+    ) -> Result<Option<RequestRow>, Error> {
+        if !is_storable(scope) || !is_storable(key) {
+            return Ok(None);
+        }
+        let query = sqlx::query_as(concat!(
+            "SELECT ",
+            request_columns!(),
+            " FROM requests r WHERE scope = $1 AND key = $2"
+        ));
+        let mut found = self.rows::<KeyRow>(query.bind(scope).bind(key)).await?;
+        found.pop().map(TryInto::try_into).transpose()
+    }
+
+    pub(crate) async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {
+        match list::statement::<DB>(query) {
+            Some(mut statement) => {
+                let rows = self.rows::<DocumentRow>(statement.build_query_as()).await?;
+                all(rows)
+            }
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) async fn checkpoints(&self, subscriber: &str) -> Result<Vec<(Shard, u64)>, Error> {
+        if !is_storable(subscriber) {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT shard, seq FROM checkpoints WHERE subscriber = $1";
+        let query = sqlx::query_as(query).bind(subscriber);
+        all(self.rows::<PositionRow>(query).await?)
+    }
+
+    pub(crate) async fn parked(&self, limit: u32) -> Result<Vec<Parked>, Error> {
+        let query = sqlx::query_as(concat!(
+            "SELECT p.subscriber, p.reason, p.attempts, p.at AS tried_at, ",
+            event_columns!(),
+            " FROM parked p JOIN events e ON e.shard = p.shard AND e.seq = p.seq ",
+            "ORDER BY p.at, p.subscriber, p.event LIMIT $1"
+        ));
+        all(self.rows::<ParkedRow>(query.bind(i64::from(limit))).await?)
+    }
+
+    pub(crate) async fn ping(&self) -> Result<(), Error> {
+        within(sqlx::query("SELECT 1").execute(&self.pool)).await?;
+        Ok(())
+    }
+
+    /// The rows that a query finds.
+    pub(crate) async fn rows<R>(
+        &self,
+        query: QueryAs<'_, DB, R, DB::Arguments>,
+    ) -> Result<Vec<R>, Error>
+    where
+        R: for<'r> FromRow<'r, DB::Row> + Send + Unpin,
+    {
+        within(query.fetch_all(&self.pool)).await
+    }
+}
+
+/// Bounds a read: a server that went away without a word would be waited for without end.
+pub(crate) async fn within<T>(
+    read: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(READ_TIMEOUT, read).await {
+        Ok(result) => result.map_err(|failed| error::of(&failed)),
+        Err(_) => Err(Error::Unavailable("a read takes too long".into())),
+    }
+}

@@ -1,0 +1,180 @@
+//! The transactions of SQLite: there is one at a time, so what is looked up stays as it is.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use engine::Shard;
+use engine::journal::plan::{ClaimKey, Known, LeaseRow, Plan, claims, requests, shards};
+use engine::journal::{Batch, Error, Lease, Outcome, RequestRow};
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use crate::cells::{ClaimCells, RequestKeyCells};
+use crate::error::Failure;
+use crate::reads::request_columns;
+use crate::rows::{self, KeyRow};
+use crate::values::{ms, number};
+use crate::writer::{Transaction, Writer};
+
+use super::write::{json, write};
+
+/// How many request keys are forgotten in one transaction.
+const PRUNE_STEP: i64 = 1_000;
+
+/// Commits a batch.
+pub(super) async fn commit(
+    writer: &Writer<SqliteConnection>,
+    batch: &Batch,
+) -> Result<Vec<Outcome>, Error> {
+    let mut transaction = writer.begin().await?;
+    let written = plan_and_write(transaction.connection(), batch).await;
+    finish(transaction, written).await
+}
+
+/// Raises the epochs of shards.
+pub(super) async fn take_over(
+    writer: &Writer<SqliteConnection>,
+    node: Uuid,
+    shards: &[Shard],
+) -> Result<Vec<Lease>, Error> {
+    let mut transaction = writer.begin().await?;
+    let raised = raise(transaction.connection(), node, shards).await;
+    finish(transaction, raised).await
+}
+
+/// Forgets request keys in steps that let others write in between.
+pub(super) async fn prune(
+    writer: &Writer<SqliteConnection>,
+    is_client: bool,
+    before: DateTime<Utc>,
+) -> Result<u64, Error> {
+    let mut gone = 0;
+    loop {
+        let mut transaction = writer.begin().await?;
+        let step = forget(transaction.connection(), is_client, before).await;
+        let done = finish(transaction, step).await?;
+        gone += done;
+        if done < PRUNE_STEP.unsigned_abs() {
+            return Ok(gone);
+        }
+    }
+}
+
+async fn finish<T>(
+    transaction: Transaction<'_, SqliteConnection>,
+    result: Result<T, Failure>,
+) -> Result<T, Error> {
+    match result {
+        Ok(value) => {
+            transaction.commit().await?;
+            Ok(value)
+        }
+        Err(failure) => {
+            transaction.roll_back().await;
+            Err(failure.into())
+        }
+    }
+}
+
+async fn plan_and_write(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+) -> Result<Vec<Outcome>, Failure> {
+    let known = Known {
+        leases: known_leases(connection, &shards(batch)).await?,
+        requests: known_requests(connection, batch).await?,
+        claims: known_claims(connection, batch).await?,
+    };
+    let plan = Plan::of(batch, &known)?;
+    write(connection, &plan).await?;
+    Ok(plan.outcomes)
+}
+
+async fn raise(
+    connection: &mut SqliteConnection,
+    node: Uuid,
+    shards: &[Shard],
+) -> Result<Vec<Lease>, Failure> {
+    let known = known_leases(connection, shards).await?;
+    let lease = |shard: &Shard| match known.get(shard) {
+        Some(row) => Ok(Lease {
+            shard: *shard,
+            epoch: row.epoch + 1,
+        }),
+        None => Err(Error::Refused(format!("there is no shard {}", shard.0))),
+    };
+    let leases = shards.iter().map(lease).collect::<Result<Vec<_>, _>>()?;
+    let raised = sqlx::query(
+        "UPDATE leases SET epoch = epoch + 1, node = $1 \
+         WHERE shard IN (SELECT value FROM json_each($2))",
+    );
+    let raised = raised.bind(node).bind(json(shards)?);
+    raised.execute(connection).await?;
+    Ok(leases)
+}
+
+async fn forget(
+    connection: &mut SqliteConnection,
+    is_client: bool,
+    before: DateTime<Utc>,
+) -> Result<u64, Failure> {
+    let step = sqlx::query(
+        "DELETE FROM requests WHERE rowid IN (\
+         SELECT rowid FROM requests WHERE is_client = $1 AND at < $2 ORDER BY at LIMIT $3)",
+    );
+    let step = step.bind(is_client).bind(ms(before)).bind(PRUNE_STEP);
+    Ok(step.execute(connection).await?.rows_affected())
+}
+
+async fn known_leases(
+    connection: &mut SqliteConnection,
+    shards: &[Shard],
+) -> Result<HashMap<Shard, LeaseRow>, Failure> {
+    let found = sqlx::query_as(
+        "SELECT shard, epoch, last_seq FROM leases \
+         WHERE shard IN (SELECT value FROM json_each($1))",
+    );
+    let found = found.bind(json(shards)?).fetch_all(connection).await?;
+    Ok(rows::all::<rows::LeaseRow, _, _>(found)?)
+}
+
+async fn known_requests(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+) -> Result<HashMap<(String, String), RequestRow>, Failure> {
+    let keys: Vec<_> = requests(batch).map(RequestKeyCells::from).collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = sqlx::query_as(concat!(
+        "SELECT ",
+        request_columns!(),
+        " FROM json_each($1) n CROSS JOIN requests r \
+         ON r.scope = n.value ->> 'scope' AND r.key = n.value ->> 'key'"
+    ));
+    let found: Vec<KeyRow> = found.bind(json(&keys)?).fetch_all(connection).await?;
+    Ok(rows::all(found)?)
+}
+
+async fn known_claims(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+) -> Result<HashMap<ClaimKey, Uuid>, Failure> {
+    let keys: Vec<_> = claims(batch).map(|claim| (claim, Uuid::nil())).collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let cells: Vec<_> = keys.iter().map(ClaimCells::from).collect();
+    let found = sqlx::query_as(
+        "SELECT n.key, c.holder FROM json_each($1) n CROSS JOIN claims c \
+         ON c.kind = n.value ->> 'kind' AND c.is_installation = n.value ->> 'is_installation' \
+         AND c.tenant = unhex(n.value ->> 'tenant', '-') AND c.key = n.value ->> 'key'",
+    );
+    let found: Vec<(i64, Uuid)> = found.bind(json(&cells)?).fetch_all(connection).await?;
+    let mut known = HashMap::with_capacity(found.len());
+    for (place, holder) in found {
+        let place: usize = number(place)?;
+        known.extend(keys.get(place).map(|(claim, _)| (claim.clone(), holder)));
+    }
+    Ok(known)
+}

@@ -1,0 +1,85 @@
+//! Opening: what was written is there again, and what is another journal is refused.
+
+use engine::journal::Error;
+
+use crate::draft::{agreed_version, append, commit, is_committed, lease, load};
+use crate::make::{SHARDS, database, open, server, sqlite_url};
+
+async fn reopening_keeps_everything(url: &str) {
+    let first = open(url).await;
+    let before = lease(&*first, 1).await;
+    for version in 0..3 {
+        let outcome = commit(&*first, append(before, 1, version)).await.unwrap();
+        assert!(is_committed(&outcome));
+    }
+    let document = load(&*first, 1).await;
+    drop(first);
+    let second = open(url).await;
+    assert_eq!(load(&*second, 1).await, document);
+    assert_eq!(agreed_version(&*second, 1, 1).await, 3);
+    assert_eq!(lease(&*second, 1).await.epoch, before.epoch + 1);
+}
+
+async fn another_number_of_shards_is_refused(url: &str) {
+    drop(open(url).await);
+    let other = storage::open(url, "order", SHARDS + 1, 2).await;
+    assert!(matches!(other, Err(Error::Refused(_))));
+    drop(open(url).await);
+}
+
+async fn contexts_are_kept_apart(url: &str) {
+    storage::migrate(url, "customer").await.unwrap();
+    let order = open(url).await;
+    let customer = storage::open(url, "customer", SHARDS + 1, 2).await.unwrap();
+    let held = lease(&*order, 1).await;
+    commit(&*order, append(held, 1, 0)).await.unwrap();
+    assert!(load(&*customer, 1).await.is_none());
+    let held = lease(&*customer, 1).await;
+    let outcome = commit(&*customer, append(held, 1, 0)).await.unwrap();
+    assert!(is_committed(&outcome));
+    let unknown = storage::open(url, "elsewhere", SHARDS, 2).await;
+    assert!(matches!(unknown, Err(Error::Refused(_))));
+}
+
+#[tokio::test]
+async fn sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    // The folder is made if it is not there.
+    let inner = folder.path().join("not/there/yet");
+    reopening_keeps_everything(&format!("sqlite:{}", inner.display())).await;
+    let folder = tempfile::tempdir().unwrap();
+    another_number_of_shards_is_refused(&sqlite_url(&folder)).await;
+    contexts_are_kept_apart(&sqlite_url(&folder)).await;
+}
+
+#[tokio::test]
+async fn postgres() {
+    let Some(server) = server() else { return };
+    reopening_keeps_everything(&database(&server).await).await;
+    another_number_of_shards_is_refused(&database(&server).await).await;
+    contexts_are_kept_apart(&database(&server).await).await;
+}
+
+#[tokio::test]
+async fn a_file_of_sqlite_is_opened_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = sqlite_url(&folder);
+    let first = open(&url).await;
+    let second = storage::open(&url, "order", SHARDS, 2).await.err();
+    let why = second.map(|error| error.to_string()).unwrap_or_default();
+    assert!(
+        why.contains("another process has the journal order"),
+        "{why}"
+    );
+    let migrated = storage::migrate(&url, "order").await;
+    assert!(matches!(migrated, Err(Error::Unavailable(_))));
+    drop(first);
+    drop(open(&url).await);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable() {
+    let url = "postgres://nobody@127.0.0.1:1/nothing";
+    let opened = storage::open(url, "order", SHARDS, 2).await;
+    assert!(matches!(opened, Err(Error::Unavailable(_))));
+}
