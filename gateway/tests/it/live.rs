@@ -547,6 +547,7 @@ async fn a_companys_events_are_read_page_by_page() {
 
 #[tokio::test]
 async fn a_viewer_that_takes_nothing_is_let_go() {
+    let metrics = gateway::telemetry::metrics().unwrap();
     let world = World::new(&[("GATEWAY__WRITE_TIMEOUT_MS", "600")]).await;
     let shipment = world.shipment().await;
     for hundred in 0..10 {
@@ -573,6 +574,8 @@ async fn a_viewer_that_takes_nothing_is_let_go() {
         taken += 1;
     }
     assert!(taken < wanted, "nothing was held back");
+    let closed = r#"quenty_live_closes_total{code="4008"} 1"#;
+    assert!(metrics.render().contains(closed));
     // Nobody else noticed.
     let mut other = world.signed_in().await;
     assert_eq!(other.subscribe("company", None).await["type"], "subscribed");
