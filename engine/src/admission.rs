@@ -4,7 +4,7 @@
 //! before a command is sent, travels with it, and is given back when its answer is out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -22,6 +22,7 @@ pub(crate) struct Admission {
     node: Arc<Gate>,
     tenants: DashMap<Uuid, Arc<Gate>>,
     tenant_limit: usize,
+    is_closed: AtomicBool,
 }
 
 impl Admission {
@@ -30,11 +31,15 @@ impl Admission {
             node: Arc::new(Gate::new(Bound::Node, config.node_pending_max)),
             tenants: DashMap::new(),
             tenant_limit: config.tenant_pending_max,
+            is_closed: AtomicBool::new(false),
         }
     }
 
     /// Takes a place with the node, the company and the shard, or none at all.
     pub(crate) fn admit(&self, tenant: Uuid, shard: &Arc<Gate>) -> Result<Permit, Error> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(Error::Unavailable("the engine is stopping".into()));
+        }
         let tenant = Arc::clone(
             &self
                 .tenants
@@ -46,6 +51,11 @@ impl Admission {
             permit.take(gate)?;
         }
         Ok(permit)
+    }
+
+    /// Admits nothing any more.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
     }
 
     /// Commands under way on the node.
@@ -94,7 +104,7 @@ impl Permit {
     fn take(&mut self, gate: &Arc<Gate>) -> Result<(), Error> {
         if gate.count.fetch_add(1, Ordering::Relaxed) >= gate.limit {
             gate.count.fetch_sub(1, Ordering::Relaxed);
-            metrics::counter!("quenty_shed_total", "bound" => gate.bound.to_string()).increment(1);
+            shed(gate.bound);
             return Err(overloaded(gate.bound));
         }
         self.0.push(Arc::clone(gate));
@@ -131,15 +141,20 @@ impl Door {
     }
 
     pub(crate) fn enter(self: &Arc<Self>, limit: usize) -> Knock {
-        let before = self.0.fetch_add(1, Ordering::AcqRel);
-        let inside = Inside(Arc::clone(self));
-        if before & CLOSED != 0 {
-            return Knock::Closed;
+        // Never raised before it is certain: whoever finds the door empty may rely on it.
+        let entered = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |inside| {
+                (inside < limit).then_some(inside + 1)
+            });
+        match entered {
+            Ok(_) => Knock::Entered(Inside(Arc::clone(self))),
+            Err(state) if state & CLOSED != 0 => Knock::Closed,
+            Err(_) => {
+                shed(Bound::Entity);
+                Knock::Full
+            }
         }
-        if before >= limit {
-            return Knock::Full;
-        }
-        Knock::Entered(inside)
     }
 
     /// Closes the door if nobody is inside.
@@ -171,6 +186,10 @@ impl Drop for Inside {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+fn shed(bound: Bound) {
+    metrics::counter!("quenty_shed_total", "bound" => bound.to_string()).increment(1);
 }
 
 /// The refusal for a bound that was met.

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::entity::{Context, Entity, Index, Versioned};
 use crate::envelope::NewEvent;
 use crate::host::Order;
+use crate::journal::plan::milliseconds;
 use crate::journal::{NewClaim, Snapshot, StateText};
 use crate::loader;
 
@@ -44,12 +45,16 @@ impl<E: Entity> Decision<E> {
         }
     }
 
-    /// Clears the timer that was fired, whatever came of it, unless it was set anew.
+    /// Clears the timer that was fired, whatever came of it, unless it is set for another moment:
+    /// by this decision, or by one that came before the firing.
     pub(crate) fn clear_fired(&mut self, order: &Order<E>) {
-        if let Order::Timer { name, .. } = order
-            && !self.set_timers.iter().any(|(set, _)| set == name)
-            && !self.clear_timers.contains(name)
-        {
+        let Order::Timer { name, at } = order else {
+            return;
+        };
+        let is_set_anew = self.set_timers.iter().any(|(set, _)| set == name);
+        let timers = self.after.state.timers();
+        let mut others = timers.iter().filter(|it| milliseconds(it.at) != *at);
+        if !is_set_anew && !others.any(|it| it.name == *name) && !self.clear_timers.contains(name) {
             self.clear_timers.push(name.clone());
         }
     }

@@ -2,8 +2,8 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorRef};
@@ -98,21 +98,14 @@ impl Builder {
             residents: AtomicUsize::new(0),
             generations: AtomicU64::new(0),
             started: Instant::now(),
+            kinds: OnceLock::new(),
         });
         let id = Uuid::now_v7();
-        let (mut registry, mut tasks) = (Registry::default(), Vec::new());
+        let mut registry = Registry::default();
         for (name, journal) in self.journals {
             let context = start_context(name, journal, id, &node.config).await?;
             registry.contexts.insert(name, Arc::new(context));
         }
-        let supervisors = registry
-            .contexts
-            .values()
-            .map(|it| it.supervisors.clone())
-            .collect();
-        let (root, _) = Actor::spawn(None, Node, supervisors)
-            .await
-            .map_err(|error| Error::Unavailable(format!("no supervisor: {error}")))?;
         for register in self.entities {
             register(&mut registry, &node)?;
         }
@@ -121,31 +114,29 @@ impl Builder {
             kinds,
             entities,
         } = registry;
-        let kinds = Arc::new(kinds);
-        tasks.push(tokio::spawn(upkeep::sweep(
-            Arc::clone(&node),
-            Arc::clone(&kinds),
-        )));
-        let mut subscribers = HashMap::new();
-        for context in contexts.values() {
-            let subscriber = Arc::new(Subscriber {
-                context: context.name,
-                policies: of_context(&self.policies, context.name),
-                kinds: Arc::clone(&kinds),
-                committer: context.committer.clone(),
-                config: node.config.clone(),
-            });
-            tasks.extend(start_background(context, &node, &kinds, &subscriber).await?);
-            subscribers.insert(context.name, subscriber);
+        if let Some(policy) = self
+            .policies
+            .iter()
+            .find(|it| !contexts.contains_key(it.context))
+        {
+            return Err(unknown(policy.context));
         }
-        Ok(Engine {
+        let kinds = Arc::new(kinds);
+        let _ = node.kinds.set(Arc::downgrade(&kinds));
+        let supervisors = contexts.values().map(|it| it.supervisors.clone()).collect();
+        let (root, _) = Actor::spawn(None, Node, supervisors)
+            .await
+            .map_err(|error| Error::Unavailable(format!("no supervisor: {error}")))?;
+        let mut engine = Engine {
             contexts,
             entities,
-            subscribers,
+            subscribers: HashMap::new(),
             node,
             root,
-            tasks,
-        })
+            tasks: Vec::new(),
+        };
+        engine.start_background(&kinds, &self.policies).await?;
+        Ok(engine)
     }
 }
 
@@ -189,27 +180,6 @@ async fn start_context(
         supervisors: Supervisors::new(shards),
         journal,
     })
-}
-
-/// Starts what a context does by itself: policies, timers, upkeep.
-async fn start_background(
-    context: &Arc<ContextParts>,
-    node: &Arc<NodeParts>,
-    kinds: &Arc<HashMap<&'static str, Arc<dyn AnyKind>>>,
-    subscriber: &Arc<Subscriber>,
-) -> Result<Vec<JoinHandle<()>>, Error> {
-    let journal = &context.journal;
-    let every = Duration::from_millis(node.config.timer_ms.max(1));
-    let mut tasks = vec![
-        tokio::spawn(timers::run(Arc::clone(journal), Arc::clone(kinds), every)),
-        tokio::spawn(upkeep::prune(Arc::clone(node), Arc::clone(journal))),
-    ];
-    if !subscriber.policies.is_empty() {
-        let from: Positions = journal.checkpoints(POLICIES).await?.into_iter().collect();
-        let reader = context.feed.follow(Some(from.clone())).await?;
-        tasks.push(tokio::spawn(Arc::clone(subscriber).run(reader, from)));
-    }
-    Ok(tasks)
 }
 
 impl Engine {
@@ -348,6 +318,8 @@ impl Engine {
     /// and timers end (they go on where they were after the next start), then the hosts.
     pub async fn stop(&self, within: Duration) {
         let deadline = Instant::now() + within;
+        let rest = || deadline.saturating_duration_since(Instant::now());
+        self.node.admission.close();
         while self.under_way() > 0 && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -355,14 +327,60 @@ impl Engine {
             task.abort();
         }
         for context in self.contexts.values() {
-            let rest = deadline.saturating_duration_since(Instant::now());
-            let _ = tokio::time::timeout(rest, context.committer.barrier()).await;
+            let _ = tokio::time::timeout(rest(), context.committer.barrier()).await;
         }
-        self.root.stop_children(None);
+        self.root.stop_children_and_wait(None, Some(rest())).await;
         self.root.stop(None);
+    }
+
+    /// Starts what runs by itself: policies, timers, upkeep.
+    async fn start_background(
+        &mut self,
+        kinds: &Arc<HashMap<&'static str, Arc<dyn AnyKind>>>,
+        policies: &[Policy],
+    ) -> Result<(), Error> {
+        let node = &self.node;
+        let every = Duration::from_millis(node.config.timer_ms.max(1));
+        let sweep = upkeep::sweep(Arc::clone(node), Arc::clone(kinds));
+        self.tasks.push(tokio::spawn(sweep));
+        let observe = upkeep::observe(Arc::clone(node));
+        self.tasks.push(tokio::spawn(observe));
+        for context in self.contexts.values() {
+            let journal = &context.journal;
+            let timers = timers::run(Arc::clone(journal), Arc::clone(kinds), every);
+            self.tasks.push(tokio::spawn(timers));
+            let prune = upkeep::prune(Arc::clone(node), Arc::clone(journal));
+            self.tasks.push(tokio::spawn(prune));
+            let subscriber = Arc::new(Subscriber {
+                context: context.name,
+                policies: of_context(policies, context.name),
+                kinds: Arc::clone(kinds),
+                committer: context.committer.clone(),
+                config: node.config.clone(),
+            });
+            if !subscriber.policies.is_empty() {
+                let from: Positions = journal.checkpoints(POLICIES).await?.into_iter().collect();
+                let reader = context.feed.follow(Some(from.clone())).await?;
+                let run = Arc::clone(&subscriber).run(reader, from);
+                self.tasks.push(tokio::spawn(run));
+            }
+            self.subscribers.insert(context.name, subscriber);
+        }
+        Ok(())
     }
 
     fn context(&self, name: &str) -> Result<&Arc<ContextParts>, Error> {
         self.contexts.get(name).ok_or_else(|| unknown(name))
+    }
+}
+
+impl Drop for Engine {
+    /// Ends at once what [`Engine::stop`] has not ended in good order.
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.root.stop_children(None);
+        self.root.stop(None);
     }
 }

@@ -28,8 +28,8 @@ pub enum Error {
     /// It is not known whether the command took effect; its request key will tell.
     #[error("it is not known whether the command took effect: {0}")]
     InDoubt(String),
-    /// Deciding the command panicked; nothing was done.
-    #[error("deciding the command panicked: {0}")]
+    /// Deciding the command panicked, or what was decided cannot be written; nothing was done.
+    #[error("the command cannot be decided: {0}")]
     Panicked(String),
     /// The entity's stored events are damaged; it is out of service until they are mended.
     #[error("the entity is out of service: {0}")]

@@ -37,6 +37,11 @@ impl Feed {
         }
     }
 
+    /// Tells followers to look into the journal: there may be events that were not announced.
+    pub(crate) fn look(&self) {
+        let _ = self.tail.send(Arc::default());
+    }
+
     /// Follows from the given positions; from now on if there are none.
     pub(crate) async fn follow(&self, from: Option<Positions>) -> Result<Reader, Error> {
         // Subscribed before the heads are read, so that nothing falls in between.
@@ -47,6 +52,7 @@ impl Feed {
             tail,
             positions: from.unwrap_or_else(|| heads.clone()),
             behind: VecDeque::new(),
+            must_look: false,
         };
         reader.mark_behind(&heads);
         Ok(reader)
@@ -60,6 +66,8 @@ pub struct Reader {
     positions: Positions,
     /// Shards of which the journal has more than was read.
     behind: VecDeque<Shard>,
+    /// Whether events may have been missed, in whatever shard.
+    must_look: bool,
 }
 
 impl Reader {
@@ -69,9 +77,12 @@ impl Reader {
     /// When the journal cannot be read; the next call goes on from the same place.
     pub async fn next(&mut self) -> Result<Vec<Arc<Recorded>>, Error> {
         loop {
+            if self.must_look {
+                self.look().await?;
+            }
             let events = match self.behind.front().copied() {
                 Some(shard) => self.read_journal(shard).await?,
-                None => self.read_tail().await?,
+                None => self.read_tail().await,
             };
             if !events.is_empty() {
                 return Ok(events);
@@ -97,21 +108,25 @@ impl Reader {
         Ok(events.into_iter().map(Arc::new).collect())
     }
 
-    async fn read_tail(&mut self) -> Result<Vec<Arc<Recorded>>, Error> {
+    async fn read_tail(&mut self) -> Vec<Arc<Recorded>> {
         match self.tail.recv().await {
-            Ok(batch) => Ok(batch
-                .iter()
-                .filter(|event| self.advance(event))
-                .cloned()
-                .collect()),
-            Err(broadcast::error::RecvError::Lagged(_)) => {
-                let heads = self.journal.heads().await?.into_iter().collect();
-                self.mark_behind(&heads);
-                Ok(Vec::new())
+            Ok(batch) if !batch.is_empty() => {
+                let events = batch.iter().filter(|event| self.advance(event));
+                return events.cloned().collect();
             }
+            // Remembered before anything is awaited, since that may fail or be cancelled.
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => self.must_look = true,
             // The engine is stopping: nothing will ever come.
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
+        Vec::new()
+    }
+
+    async fn look(&mut self) -> Result<(), Error> {
+        let heads = self.journal.heads().await?.into_iter().collect();
+        self.mark_behind(&heads);
+        self.must_look = false;
+        Ok(())
     }
 
     /// Whether the event is the next of its shard; if something is missing before it, the shard is

@@ -29,6 +29,7 @@ pub mod journal;
 mod kind;
 mod loader;
 mod node;
+mod panics;
 pub mod policy;
 mod router;
 mod shard;

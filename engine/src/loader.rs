@@ -34,6 +34,8 @@ pub(crate) struct Loaded<E> {
     pub(crate) entity: Versioned<E>,
     /// The version of the full state that is stored.
     pub(crate) stored_version: u64,
+    /// Whether that state is of no use: written in another schema, or unreadable.
+    pub(crate) is_state_due: bool,
 }
 
 impl Loader {
@@ -57,42 +59,55 @@ impl Loader {
             return Ok(Loaded {
                 entity: absent(id),
                 stored_version: 0,
+                is_state_due: false,
             });
         };
-        let mut entity = absent::<E>(id);
-        if let Some((version, text)) = document.state.filter(|_| document.schema == E::SCHEMA) {
-            match serde_json::from_str(&text) {
-                Ok(state) => {
-                    entity = Versioned {
-                        id,
-                        tenant: document.tenant,
-                        version,
-                        created_at: document.created_at,
-                        updated_at: document.updated_at,
-                        state,
-                    };
-                }
-                Err(error) => {
-                    tracing::warn!(kind = E::KIND, %id, %error, "document unreadable; replaying");
-                }
-            }
-        }
+        let version = document.version;
+        let stored = stored::<E>(document);
+        let is_state_due = stored.is_none();
+        let mut entity = stored.unwrap_or_else(|| absent(id));
         let stored_version = entity.version;
-        if entity.version < document.version {
+        if entity.version < version {
             entity = replay(self.journal.as_ref(), entity, |_, _| true).await?;
         }
-        if entity.version < document.version {
+        if entity.version < version {
             return Err(Error::Damaged(format!(
-                "{} {id} has a document of version {} but events up to {} only",
+                "{} {id} has a document of version {version} but events up to {} only",
                 E::KIND,
-                document.version,
                 entity.version
             )));
         }
         Ok(Loaded {
             entity,
             stored_version,
+            is_state_due,
         })
+    }
+}
+
+/// The state as it is stored: before the first event if none was stored yet, `None` if the one that
+/// was is of no use.
+fn stored<E: Entity>(document: Document) -> Option<Versioned<E>> {
+    let id = document.id;
+    if document.schema != E::SCHEMA {
+        return None;
+    }
+    let Some((version, text)) = document.state else {
+        return Some(absent(id));
+    };
+    match serde_json::from_str(&text) {
+        Ok(state) => Some(Versioned {
+            id,
+            tenant: document.tenant,
+            version,
+            created_at: document.created_at,
+            updated_at: document.updated_at,
+            state,
+        }),
+        Err(error) => {
+            tracing::warn!(kind = E::KIND, %id, %error, "document unreadable; replaying");
+            None
+        }
     }
 }
 

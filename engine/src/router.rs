@@ -7,18 +7,21 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::admission::{Gate, Knock, Permit, overloaded};
+use crate::admission::{Gate, Inside, Knock, Permit, overloaded};
 use crate::entity::{Entity, Versioned};
 use crate::envelope::{Meta, Recorded};
 use crate::error::{Bound, Error};
 use crate::host::{Call, Message, Order};
 use crate::journal::{ClaimHolder, Document, Query, RequestRow};
-use crate::kind::{Kind, key};
+use crate::kind::{Handle, Kind, key};
 use crate::loader;
 
 /// How long after its deadline a caller still waits: a command decided just in time should be told
 /// its outcome rather than a doubt.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// How long a reader waits before it asks the next host.
+const HASTE: Duration = Duration::from_millis(10);
 
 /// An entity's answer to a command; everything that it rests on is durable.
 #[derive(Debug)]
@@ -128,12 +131,19 @@ impl<E: Entity> Entities<E> {
             match entity {
                 Some(entity) if is_visible(&entity) => return Ok(Some(entity)),
                 Some(_) => return Ok(None),
-                None if Instant::now() >= deadline => {
-                    return Err(Error::Unavailable("it could not be loaded in time".into()));
-                }
                 // The host left or failed meanwhile: ask the next one, in bounded haste.
-                None => tokio::time::sleep(Duration::from_millis(5)).await,
+                None => Self::may_ask_again(&handle, deadline)?,
             }
+            tokio::time::sleep(HASTE).await;
+        }
+    }
+
+    fn may_ask_again(handle: &Handle<E>, deadline: Instant) -> Result<(), Error> {
+        let is_over = Instant::now() >= deadline;
+        match handle.broken() {
+            Some(broken) if is_over || broken.is_damaged() => Err(broken.into()),
+            None if is_over => Err(Error::Unavailable("it could not be loaded in time".into())),
+            _ => Ok(()),
         }
     }
 
@@ -238,15 +248,7 @@ async fn deliver<E: Entity>(
     permit: Permit,
 ) -> Result<Reply<E>, Error> {
     let deadline = meta.deadline;
-    let (handle, inside) = loop {
-        let handle = kind.resolve(id).await?;
-        match handle.door.enter(kind.node.config.entity_pending_max) {
-            Knock::Entered(inside) => break (handle, inside),
-            Knock::Full => return Err(overloaded(Bound::Entity)),
-            Knock::Closed if Instant::now() > deadline => return Err(Error::Late),
-            Knock::Closed => {}
-        }
-    };
+    let (handle, inside) = enter(kind, id, deadline).await?;
     let (reply, answer) = oneshot::channel();
     let waiting = tracing::info_span!("mailbox", kind = E::KIND, %id);
     let call = Call {
@@ -269,5 +271,27 @@ async fn deliver<E: Entity>(
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(Error::InDoubt("its host failed".into())),
         Err(_) => Err(Error::Timeout),
+    }
+}
+
+/// A place with the entity's host, started if need be.
+async fn enter<E: Entity>(
+    kind: &Arc<Kind<E>>,
+    id: Uuid,
+    deadline: Instant,
+) -> Result<(Arc<Handle<E>>, Inside), Error> {
+    loop {
+        let handle = kind.resolve(id).await?;
+        match handle.door.enter(kind.node.config.entity_pending_max) {
+            Knock::Entered(inside) => return Ok((handle, inside)),
+            Knock::Full => return Err(overloaded(Bound::Entity)),
+            Knock::Closed => {}
+        }
+        if let Some(broken) = handle.broken() {
+            return Err(broken.into());
+        }
+        if Instant::now() > deadline {
+            return Err(Error::Late);
+        }
     }
 }

@@ -10,6 +10,8 @@ use chrono::{TimeDelta, Utc};
 use crate::journal::Journal;
 use crate::kind::{AnyKind, NodeParts};
 
+/// How often the gauges are set.
+const OBSERVE_EVERY: Duration = Duration::from_secs(1);
 /// How often old request keys are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 
@@ -27,8 +29,16 @@ pub(crate) async fn sweep(
         if left > 0 {
             tracing::debug!(left, "idle entities left the memory");
         }
-        #[expect(clippy::cast_precision_loss, reason = "a gauge; residents are bounded")]
+    }
+}
+
+/// Shows how much the node holds.
+#[expect(clippy::cast_precision_loss, reason = "both are bounded")]
+pub(crate) async fn observe(node: Arc<NodeParts>) {
+    loop {
         metrics::gauge!("quenty_residents").set(node.residents.load(Ordering::Relaxed) as f64);
+        metrics::gauge!("quenty_under_way").set(node.admission.under_way() as f64);
+        tokio::time::sleep(OBSERVE_EVERY).await;
     }
 }
 

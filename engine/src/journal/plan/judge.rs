@@ -1,6 +1,7 @@
 //! Goes through a batch in order: who loses and why, and what the others come to.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use super::{
 use crate::entity::Index;
 use crate::envelope::{EntityKey, Shard};
 use crate::journal::{Append, Batch, Error, Lease, Outcome, RequestRow};
+use crate::panics;
 
 /// Judges a batch.
 pub(super) fn judge<'a>(batch: &'a Batch, known: &Known) -> Result<Plan<'a>, Error> {
@@ -231,7 +233,10 @@ impl<'a, 'k> Judge<'a, 'k> {
 
     fn finish_documents(&mut self) -> Result<(), Error> {
         for (key, (base_version, append)) in std::mem::take(&mut self.documents) {
-            let document = document(key, base_version, append)
+            // The domain's code writes its state here: a panic of its is this append's, not all's.
+            let written = AssertUnwindSafe(|| document(key, base_version, append));
+            let document = catch_unwind(written)
+                .map_err(|panic| refused(append, &panics::text(panic.as_ref())))?
                 .map_err(|error| refused(append, &error.to_string()))?;
             text::check_document(&document)?;
             self.plan.documents.push(document);

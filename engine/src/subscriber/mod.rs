@@ -6,20 +6,27 @@
 //! cannot be handled holds back only its own saga. The stored position is the one up to which
 //! everything is handled or parked.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod keeper;
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use futures::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
 
+use self::keeper::Keeper;
 use crate::committer::{Committer, Note};
 use crate::config::Config;
 use crate::envelope::{Meta, Recorded, RequestKey, Shard};
 use crate::error::Error;
 use crate::feed::{Positions, Reader};
-use crate::journal::{Checkpoint, Lease, Parked};
+use crate::journal::Parked;
 use crate::kind::{AnyKind, Delivered};
+use crate::panics;
 use crate::policy::{Outgoing, Policy};
 
 /// The name under which policies store their position and what they park.
@@ -42,26 +49,22 @@ impl Subscriber {
     pub(crate) async fn run(self: Arc<Self>, mut reader: Reader, from: Positions) {
         let room = Arc::new(Semaphore::new(self.config.policy_concurrency));
         let (done, handled) = mpsc::channel(self.config.policy_concurrency.max(1));
-        let keeper = Keeper {
-            subscriber: Arc::clone(&self),
-            progress: Progress::new(from),
-        };
-        // Aborted with this task, since it owns the only other end of the channel.
+        let keeper = Keeper::new(Arc::clone(&self), from);
+        // Ends with this task, which owns all other ends of the channel.
         let keeping = tokio::spawn(keeper.run(handled));
-        loop {
+        // Dropped, and with it all that it runs, when this task is aborted.
+        let mut handling = JoinSet::new();
+        while !keeping.is_finished() {
             match reader.next().await {
                 Ok(events) => {
                     for event in events {
-                        self.take(event, &room, &done).await;
+                        self.take(event, &room, &done, &mut handling).await;
                     }
                 }
                 Err(error) => {
                     tracing::warn!(context = self.context, %error, "policies cannot read the feed");
                     tokio::time::sleep(FIRST_PAUSE * 10).await;
                 }
-            }
-            if keeping.is_finished() {
-                return;
             }
         }
     }
@@ -72,7 +75,9 @@ impl Subscriber {
         event: Arc<Recorded>,
         room: &Arc<Semaphore>,
         done: &mpsc::Sender<(Shard, u64)>,
+        handling: &mut JoinSet<()>,
     ) {
+        while handling.try_join_next().is_some() {}
         let place = (event.shard, event.seq);
         let (outgoing, unreadable) = self.react(&event);
         if outgoing.is_empty() && unreadable.is_none() {
@@ -83,7 +88,7 @@ impl Subscriber {
             return;
         };
         let (subscriber, done) = (Arc::clone(self), done.clone());
-        tokio::spawn(async move {
+        handling.spawn(async move {
             subscriber
                 .handle(&event, outgoing, unreadable, permit)
                 .await;
@@ -95,13 +100,23 @@ impl Subscriber {
     fn react(&self, event: &Recorded) -> (Vec<(String, Policy, Outgoing)>, Option<String>) {
         let mut wanted = Vec::new();
         for policy in &self.policies {
-            match (policy.react)(event) {
-                Ok(outgoing) => {
+            // One policy that panics must not end them all.
+            match catch_unwind(AssertUnwindSafe(|| (policy.react)(event))) {
+                Ok(Ok(outgoing)) => {
                     wanted.extend(outgoing.into_iter().enumerate().map(|(index, outgoing)| {
                         (format!("{}/{index}", event.id()), *policy, outgoing)
                     }))
                 }
-                Err(error) => return (Vec::new(), Some(format!("{error}: {}", error.source))),
+                Ok(Err(error)) => {
+                    return (Vec::new(), Some(format!("{error}: {}", error.source)));
+                }
+                Err(panic) => {
+                    let what = panics::text(panic.as_ref());
+                    return (
+                        Vec::new(),
+                        Some(format!("{} panicked: {what}", policy.name)),
+                    );
+                }
             }
         }
         (wanted, None)
@@ -114,15 +129,59 @@ impl Subscriber {
         unreadable: Option<String>,
         _permit: OwnedSemaphorePermit,
     ) {
-        let mut reason = unreadable;
-        for (key, policy, outgoing) in &outgoing {
-            if let Err(why) = self.deliver(event, key, *policy, outgoing).await {
-                reason = Some(format!("{}: {why}", policy.name));
-            }
-        }
-        if let Some(reason) = reason {
+        let failure = match unreadable {
+            Some(why) => Some(why),
+            None => self.send_all(event, &outgoing, 0).await,
+        };
+        let age = (Utc::now() - event.at).to_std().unwrap_or_default();
+        metrics::histogram!("quenty_policy_lag_seconds", "context" => self.context).record(age);
+        if let Some(reason) = failure {
             self.park(event, reason).await;
         }
+    }
+
+    /// Sends what policies want sent, each command also if another fails; says why one failed.
+    async fn send_all(
+        &self,
+        event: &Recorded,
+        outgoing: &[(String, Policy, Outgoing)],
+        retries: u32,
+    ) -> Option<String> {
+        let mut failure = None;
+        for (key, policy, outgoing) in outgoing {
+            let sending = self.send(event, key, *policy, outgoing, retries);
+            let sent = AssertUnwindSafe(sending).catch_unwind().await;
+            let sent = sent.unwrap_or_else(|panic| {
+                let what = panics::text(panic.as_ref());
+                Err(format!("a panic: {what}"))
+            });
+            if let Err(why) = sent {
+                failure = Some(format!("{}: {why}", policy.name));
+            }
+        }
+        failure
+    }
+
+    /// Sends a command that was sent before, and refused, so many times. A key that was used holds
+    /// what came of it, so a retry needs one of its own; and all the former ones are tried first,
+    /// so that what was done under any of them is not done again.
+    async fn send(
+        &self,
+        event: &Recorded,
+        key: &str,
+        policy: Policy,
+        outgoing: &Outgoing,
+        retries: u32,
+    ) -> Result<(), String> {
+        let mut sent = self.deliver(event, key, policy, outgoing).await;
+        for retry in 1..=retries {
+            if sent.is_ok() {
+                break;
+            }
+            let key = format!("{key}#{retry}");
+            sent = self.deliver(event, &key, policy, outgoing).await;
+        }
+        sent
     }
 
     /// Sends a command until it has had its effect, for as long as only the machinery is in the
@@ -217,16 +276,13 @@ impl Subscriber {
     /// Handles a parked event again; it stays parked if that fails again.
     pub(crate) async fn retry(&self, parked: &Parked) -> Result<(), Error> {
         let (outgoing, unreadable) = self.react(&parked.event);
-        let mut failure = unreadable;
-        for (key, policy, outgoing) in &outgoing {
-            // The key of the first attempt holds its refusal, so a retry needs one of its own. It
-            // is safe for a command that was done before: commands of policies have their effect
-            // once by construction as well.
-            let key = format!("{key}#{}", parked.attempts);
-            if let Err(why) = self.deliver(&parked.event, &key, *policy, outgoing).await {
-                failure = Some(format!("{}: {why}", policy.name));
+        let failure = match unreadable {
+            Some(why) => Some(why),
+            None => {
+                self.send_all(&parked.event, &outgoing, parked.attempts)
+                    .await
             }
-        }
+        };
         let note = match failure {
             Some(reason) => Note::Park(Parked {
                 reason,
@@ -240,128 +296,5 @@ impl Subscriber {
             },
         };
         self.committer.note(note).await
-    }
-}
-
-/// Stores how far the events are handled.
-struct Keeper {
-    subscriber: Arc<Subscriber>,
-    progress: Progress,
-}
-
-impl Keeper {
-    async fn run(mut self, mut handled: mpsc::Receiver<(Shard, u64)>) {
-        let every = Duration::from_millis(self.subscriber.config.checkpoint_ms.max(1));
-        let mut ticks = tokio::time::interval(every);
-        loop {
-            tokio::select! {
-                place = handled.recv() => match place {
-                    Some((shard, seq)) => self.progress.handled(shard, seq),
-                    None => break,
-                },
-                _ = ticks.tick() => self.store().await,
-            }
-        }
-        self.store().await;
-    }
-
-    async fn store(&mut self) {
-        let moved = self.progress.moved();
-        if moved.is_empty() {
-            return;
-        }
-        let checkpoints = moved
-            .iter()
-            .map(|&(shard, seq)| Checkpoint {
-                subscriber: POLICIES.into(),
-                lease: Lease { shard, epoch: 0 },
-                seq,
-            })
-            .collect();
-        match self
-            .subscriber
-            .committer
-            .note(Note::Checkpoints(checkpoints))
-            .await
-        {
-            Ok(()) => self.progress.stored(&moved),
-            // Nothing is lost: the events up to here would be handled again, to no effect.
-            Err(error) => tracing::warn!(%error, "cannot store how far policies have come"),
-        }
-    }
-}
-
-/// Up to where everything is handled, per shard.
-struct Progress {
-    shards: BTreeMap<Shard, ShardProgress>,
-    changed: BTreeSet<Shard>,
-}
-
-#[derive(Default)]
-struct ShardProgress {
-    all_up_to: u64,
-    beyond: BTreeSet<u64>,
-}
-
-impl Progress {
-    fn new(from: Positions) -> Self {
-        let shards = from.into_iter().map(|(shard, all_up_to)| {
-            (
-                shard,
-                ShardProgress {
-                    all_up_to,
-                    beyond: BTreeSet::new(),
-                },
-            )
-        });
-        Self {
-            shards: shards.collect(),
-            changed: BTreeSet::new(),
-        }
-    }
-
-    fn handled(&mut self, shard: Shard, seq: u64) {
-        let progress = self.shards.entry(shard).or_default();
-        progress.beyond.insert(seq);
-        while progress.beyond.remove(&(progress.all_up_to + 1)) {
-            progress.all_up_to += 1;
-            self.changed.insert(shard);
-        }
-    }
-
-    fn moved(&self) -> Vec<(Shard, u64)> {
-        let position = |shard: &Shard| Some((*shard, self.shards.get(shard)?.all_up_to));
-        self.changed.iter().filter_map(position).collect()
-    }
-
-    fn stored(&mut self, moved: &[(Shard, u64)]) {
-        for (shard, seq) in moved {
-            if self
-                .shards
-                .get(shard)
-                .is_some_and(|progress| progress.all_up_to == *seq)
-            {
-                self.changed.remove(shard);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_position_never_passes_an_event_that_is_not_handled() {
-        let shard = Shard(3);
-        let mut progress = Progress::new(Positions::from([(shard, 10)]));
-        progress.handled(shard, 12);
-        progress.handled(shard, 13);
-        assert_eq!(progress.moved(), []);
-        progress.handled(shard, 11);
-        assert_eq!(progress.moved(), [(shard, 13)]);
-        progress.handled(shard, 14);
-        progress.stored(&[(shard, 13)]);
-        assert_eq!(progress.moved(), [(shard, 14)]);
     }
 }

@@ -1,24 +1,25 @@
 //! What the hosts of one kind of entity share: the directory of who is in memory, and the parts of
 //! their context.
 
+mod handle;
+
 use std::any::Any;
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use dashmap::{DashMap, DashSet};
 use ractor::{ActorCell, ActorId, ActorRef};
-use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::admission::{Admission, Door, Gate};
+pub(crate) use self::handle::{Broken, Handle};
+use crate::admission::{Admission, Gate};
 use crate::committer::Committer;
 use crate::config::Config;
-use crate::entity::{Entity, Versioned};
+use crate::entity::Entity;
 use crate::envelope::{EntityKey, Meta, Shard};
 use crate::error::{Bound, Error};
 use crate::feed::Feed;
@@ -53,6 +54,32 @@ pub(crate) struct NodeParts {
     /// Gives every life of a host's state a number of its own.
     pub(crate) generations: AtomicU64,
     pub(crate) started: Instant,
+    /// All kinds, which make room for each other.
+    pub(crate) kinds: OnceLock<Weak<HashMap<&'static str, Arc<dyn AnyKind>>>>,
+}
+
+impl NodeParts {
+    /// Takes a place in memory, if need be that of an entity of whatever kind that is idle.
+    fn take_place(&self) -> Result<(), Error> {
+        let max = self.config.residents_max;
+        let is_taken = || {
+            let more = |residents| (residents < max).then_some(residents + 1);
+            self.residents
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
+                .is_ok()
+        };
+        while !is_taken() {
+            let kinds = self.kinds.get().and_then(Weak::upgrade);
+            if !kinds.is_some_and(|kinds| kinds.values().any(|kind| kind.evict_one())) {
+                return Err(crate::admission::overloaded(Bound::Node));
+            }
+        }
+        Ok(())
+    }
+
+    fn leave_place(&self) {
+        self.residents.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// The hosts of one kind.
@@ -62,66 +89,6 @@ pub(crate) struct Kind<E: Entity> {
     directory: DashMap<Uuid, Arc<Handle<E>>>,
     /// Entities whose host died with commits perhaps under way.
     failed: DashSet<Uuid>,
-}
-
-/// One resident entity as others see it.
-pub(crate) struct Handle<E: Entity> {
-    pub(crate) id: Uuid,
-    pub(crate) door: Arc<Door>,
-    pub(crate) actor: OnceLock<ActorRef<host::Message<E>>>,
-    committed: ArcSwapOption<Versioned<E>>,
-    changed: Notify,
-    /// When it was last addressed, in seconds since the node started.
-    touched: AtomicU64,
-}
-
-impl<E: Entity> Handle<E> {
-    /// The last durable state, once it is loaded.
-    pub(crate) fn committed(&self) -> Option<Arc<Versioned<E>>> {
-        self.committed.load_full()
-    }
-
-    /// Makes a durable state visible.
-    pub(crate) fn publish(&self, entity: Arc<Versioned<E>>) {
-        self.committed.store(Some(entity));
-        self.changed.notify_waiters();
-    }
-
-    /// Marks the handle as unusable: its host is gone.
-    pub(crate) fn fail(&self) {
-        self.door.force_closed();
-        self.changed.notify_waiters();
-    }
-
-    /// Waits until the durable state satisfies `until`; the latest one when the deadline passes,
-    /// `None` if the host is gone before.
-    pub(crate) async fn wait(
-        &self,
-        deadline: Instant,
-        until: impl Fn(&Versioned<E>) -> bool,
-    ) -> Option<Arc<Versioned<E>>> {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            // Registered before the state is read, so that no change falls in between.
-            changed.as_mut().enable();
-            let committed = self.committed();
-            if let Some(entity) = &committed
-                && until(entity)
-            {
-                return committed;
-            }
-            if self.door.is_closed() {
-                return None;
-            }
-            if tokio::time::timeout_at(deadline.into(), changed)
-                .await
-                .is_err()
-            {
-                return committed;
-            }
-        }
-    }
 }
 
 impl<E: Entity> Kind<E> {
@@ -140,7 +107,6 @@ impl<E: Entity> Kind<E> {
             if let Some(handle) = self.resident(id) {
                 return Ok(handle);
             }
-            self.make_room()?;
             let starter: Arc<dyn Starter> = Arc::clone(self) as _;
             shard::start(&self.context, id, starter).await?;
         }
@@ -149,7 +115,7 @@ impl<E: Entity> Kind<E> {
 
     fn resident(&self, id: Uuid) -> Option<Arc<Handle<E>>> {
         let handle = Arc::clone(self.directory.get(&id)?.value());
-        if handle.door.is_closed() {
+        if handle.is_spent() {
             self.remove(&handle);
             return None;
         }
@@ -159,15 +125,20 @@ impl<E: Entity> Kind<E> {
         Some(handle)
     }
 
+    /// Lets a host be found.
+    pub(crate) fn enter(&self, handle: &Arc<Handle<E>>, actor: ActorRef<host::Message<E>>) {
+        let _ = handle.actor.set(actor);
+        self.directory.insert(handle.id, Arc::clone(handle));
+    }
+
     /// Takes a handle out of the directory, if it is still the one there.
-    pub(crate) fn remove(&self, handle: &Arc<Handle<E>>) {
-        if self
-            .directory
-            .remove_if(&handle.id, |_, there| Arc::ptr_eq(there, handle))
-            .is_some()
-        {
-            self.node.residents.fetch_sub(1, Ordering::Relaxed);
+    fn remove(&self, handle: &Arc<Handle<E>>) -> bool {
+        let is_there = |_: &Uuid, there: &Arc<Handle<E>>| Arc::ptr_eq(there, handle);
+        let was_there = self.directory.remove_if(&handle.id, is_there).is_some();
+        if was_there {
+            self.node.leave_place();
         }
+        was_there
     }
 
     /// Marks a host as dead with commits perhaps under way: the next one waits for them.
@@ -183,34 +154,20 @@ impl<E: Entity> Kind<E> {
             return false;
         }
         self.remove(handle);
-        handle.changed.notify_waiters();
+        handle.wake();
         if let Some(actor) = handle.actor.get() {
             actor.stop(None);
         }
         true
     }
 
-    fn make_room(&self) -> Result<(), Error> {
-        if self.node.residents.load(Ordering::Relaxed) < self.node.config.residents_max {
-            return Ok(());
+    /// Lets one go whose host has ended, or that is idle and has nothing to wait for: what is still
+    /// being loaded may have to wait for commits of its former host.
+    fn let_go(&self, handle: &Arc<Handle<E>>) -> bool {
+        if handle.door.is_closed() {
+            return self.remove(handle);
         }
-        if self.evict_one() {
-            return Ok(());
-        }
-        Err(crate::admission::overloaded(Bound::Node))
-    }
-
-    /// Dismisses the longest idle of the first few entities that can go.
-    fn evict_one(&self) -> bool {
-        let mut candidates: Vec<Arc<Handle<E>>> = self
-            .directory
-            .iter()
-            .filter(|entry| entry.door.is_empty() && entry.committed().is_some())
-            .take(32)
-            .map(|entry| Arc::clone(entry.value()))
-            .collect();
-        candidates.sort_by_key(|handle| handle.touched.load(Ordering::Relaxed));
-        candidates.iter().any(|handle| self.dismiss(handle))
+        handle.committed().is_some() && self.dismiss(handle)
     }
 }
 
@@ -238,27 +195,24 @@ impl<E: Entity> Starter for Kind<E> {
         if self.resident(id).is_some() {
             return Ok(None);
         }
-        let handle = Arc::new(Handle {
-            id,
-            door: Door::new(),
-            actor: OnceLock::new(),
-            committed: ArcSwapOption::empty(),
-            changed: Notify::new(),
-            touched: AtomicU64::new(self.node.started.elapsed().as_secs()),
-        });
+        self.node.take_place()?;
+        let handle = Handle::new(id, self.node.started.elapsed().as_secs());
         let is_recovery = self.failed.remove(&id).is_some();
         let arguments = host::Arguments {
             kind: Arc::clone(&self),
             handle: Arc::clone(&handle),
             is_recovery,
         };
-        let actor = host::spawn(arguments, supervisor).await?;
-        let cell = actor.get_cell();
-        // Set before anybody can find the handle.
-        let _ = handle.actor.set(actor);
-        self.directory.insert(id, handle);
-        self.node.residents.fetch_add(1, Ordering::Relaxed);
-        Ok(Some(cell))
+        match host::spawn(arguments, supervisor).await {
+            Ok(actor) => Ok(Some(actor.get_cell())),
+            Err(error) => {
+                self.bury(&handle);
+                if handle.actor.get().is_none() {
+                    self.node.leave_place();
+                }
+                Err(error)
+            }
+        }
     }
 
     fn forget(&self, id: Uuid, actor: ActorId) {
@@ -290,6 +244,9 @@ pub(crate) trait AnyKind: Send + Sync {
 
     /// Dismisses entities that have been idle for so long; returns how many.
     fn sweep(&self, idle: Duration) -> usize;
+
+    /// Dismisses the longest idle of the first few entities that can go.
+    fn evict_one(&self) -> bool;
 }
 
 /// What became of a delivered command.
@@ -335,19 +292,27 @@ impl<E: Entity> AnyKind for Arc<Kind<E>> {
 
     fn sweep(&self, idle: Duration) -> usize {
         let now = self.node.started.elapsed().as_secs();
-        let idle_handles: Vec<_> = self
-            .directory
-            .iter()
-            .filter(|entry| {
-                now.saturating_sub(entry.touched.load(Ordering::Relaxed)) >= idle.as_secs()
-                    && entry.door.is_empty()
-            })
+        let is_idle = |handle: &Handle<E>| {
+            now.saturating_sub(handle.touched.load(Ordering::Relaxed)) >= idle.as_secs()
+        };
+        // Collected first: letting go locks the directory.
+        let entries = self.directory.iter();
+        let idle: Vec<_> = entries
+            .filter(|entry| entry.door.is_empty() && is_idle(entry))
             .map(|entry| Arc::clone(entry.value()))
             .collect();
-        idle_handles
-            .iter()
-            .filter(|handle| self.dismiss(handle))
-            .count()
+        idle.iter().filter(|handle| self.let_go(handle)).count()
+    }
+
+    fn evict_one(&self) -> bool {
+        let entries = self.directory.iter();
+        let mut candidates: Vec<_> = entries
+            .filter(|entry| entry.door.is_empty())
+            .take(32)
+            .map(|entry| Arc::clone(entry.value()))
+            .collect();
+        candidates.sort_by_key(|handle| handle.touched.load(Ordering::Relaxed));
+        candidates.iter().any(|handle| self.let_go(handle))
     }
 }
 

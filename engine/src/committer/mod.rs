@@ -1,0 +1,178 @@
+//! Group commit: the decisions of many entities share one transaction and one fsync.
+//!
+//! One committer owns the writing side of a context. It takes what has come together while the
+//! last transaction was under way, without waiting for more, commits it, announces the events and
+//! tells the hosts. A decision that rested on one that was dropped is dropped as well, whether it
+//! is in the same batch or still in the queue: its host decides it again.
+
+mod drops;
+mod task;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
+use uuid::Uuid;
+
+use self::drops::Drops;
+use self::task::Task;
+use crate::config::Config;
+use crate::envelope::Shard;
+use crate::error::Error;
+use crate::feed::Feed;
+use crate::journal::{Append, Checkpoint, Journal, Lease, NewAnswer, Outcome, Parked};
+
+/// Why a decision was not committed for reasons that are not its own.
+#[derive(Clone, Debug)]
+pub(crate) enum Failure {
+    /// Nothing was written.
+    Unavailable(String),
+    /// The journal refuses this very decision, which will be no better another time.
+    Refused(String),
+    /// It is not known; the former transaction has ended since, so a reload tells.
+    InDoubt(String),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unavailable(why) => Self::Unavailable(why),
+            Failure::Refused(why) => Self::Panicked(format!("writing it down: {why}")),
+            Failure::InDoubt(why) => Self::InDoubt(why),
+        }
+    }
+}
+
+/// Where the committer tells a host what became of its decision.
+pub(crate) trait Sink: Send + Sync {
+    fn settled(&self, ticket: u64, result: Result<Outcome, Failure>);
+}
+
+/// A decision on its way to the journal.
+pub(crate) struct Submission {
+    pub(crate) append: Append,
+    pub(crate) ticket: Ticket,
+}
+
+/// Identifies a decision to its host.
+pub(crate) struct Ticket {
+    pub(crate) number: u64,
+    /// Which life of the host's state it rests on: dropped with everything of the same life.
+    pub(crate) generation: u64,
+    pub(crate) sink: Arc<dyn Sink>,
+    /// From the decision to the durable commit, for traces.
+    pub(crate) span: Span,
+}
+
+/// What is not a decision of an entity, but shares the transaction.
+pub(crate) enum Note {
+    Answer(NewAnswer),
+    Checkpoints(Vec<Checkpoint>),
+    Park(Parked),
+    Unpark { subscriber: String, event: String },
+}
+
+enum Work {
+    Submission(Box<Submission>),
+    Note(Box<Note>, oneshot::Sender<Result<(), Error>>),
+    /// Answered when everything before it is settled.
+    Barrier(oneshot::Sender<()>),
+}
+
+/// The epochs under which this node writes, per shard; 0 where it does not.
+pub(crate) struct Leases(Vec<AtomicU64>);
+
+impl Leases {
+    pub(crate) fn new(shards: u16) -> Self {
+        Self((0..shards).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    pub(crate) fn set(&self, leases: &[Lease]) {
+        for lease in leases {
+            if let Some(epoch) = self.0.get(usize::from(lease.shard.0)) {
+                epoch.store(lease.epoch, Ordering::Release);
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, shard: Shard) -> Lease {
+        let epoch = self
+            .0
+            .get(usize::from(shard.0))
+            .map_or(0, |it| it.load(Ordering::Acquire));
+        Lease { shard, epoch }
+    }
+}
+
+/// A handle to a context's committer.
+#[derive(Clone)]
+pub(crate) struct Committer {
+    queue: mpsc::Sender<Work>,
+    /// How long a note may take: its turn may come after a commit that times out.
+    patience: Duration,
+}
+
+impl Committer {
+    /// Starts a committer; it ends when every handle is gone and its queue is empty.
+    pub(crate) fn start(
+        context: &'static str,
+        node: Uuid,
+        journal: Arc<dyn Journal>,
+        leases: Arc<Leases>,
+        feed: Arc<Feed>,
+        config: &Config,
+    ) -> Self {
+        // Admission bounds what clients have under way; policies, timers and notes come on top.
+        let room = config.node_pending_max + 2 * config.policy_concurrency + 1_024;
+        let (queue, inbox) = mpsc::channel(room);
+        let task = Task {
+            context,
+            node,
+            journal,
+            leases,
+            feed,
+            inbox,
+            batch_max: config.batch_max,
+            timeout: config.commit_timeout(),
+            dropped: Drops::default(),
+        };
+        tokio::spawn(task.run());
+        let patience = 3 * config.commit_timeout();
+        Self { queue, patience }
+    }
+
+    /// Hands a decision over without waiting.
+    pub(crate) fn submit(&self, submission: Submission) -> Result<(), Error> {
+        self.queue
+            .try_send(Work::Submission(Box::new(submission)))
+            .map_err(|_| Error::Unavailable("the committer takes no more".into()))
+    }
+
+    /// Writes a note and waits until it is durable, but not for ever.
+    pub(crate) async fn note(&self, note: Note) -> Result<(), Error> {
+        let (done, result) = oneshot::channel();
+        let written = async {
+            self.send(Work::Note(Box::new(note), done)).await?;
+            result.await.map_err(|_| stopped())?
+        };
+        let written = tokio::time::timeout(self.patience, written).await;
+        written.unwrap_or(Err(Error::Timeout))
+    }
+
+    /// Waits until everything handed over before is settled.
+    pub(crate) async fn barrier(&self) -> Result<(), Error> {
+        let (done, passed) = oneshot::channel();
+        self.send(Work::Barrier(done)).await?;
+        passed.await.map_err(|_| stopped())
+    }
+
+    async fn send(&self, work: Work) -> Result<(), Error> {
+        self.queue.send(work).await.map_err(|_| stopped())
+    }
+}
+
+fn stopped() -> Error {
+    Error::Unavailable("the engine is stopping".into())
+}
