@@ -97,7 +97,7 @@ impl Channel {
     }
 
     /// The events from a number on, at most `limit`; `None` if some of them are gone.
-    pub(super) fn from(&self, number: u64, limit: usize) -> Option<Vec<Arc<Entry>>> {
+    pub(super) fn starting_at(&self, number: u64, limit: usize) -> Option<Vec<Arc<Entry>>> {
         let state = self.state();
         let first = state.count - state.recent.len() as u64;
         let skip = usize::try_from(number.checked_sub(first)?).unwrap_or(usize::MAX);

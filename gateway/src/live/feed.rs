@@ -1,6 +1,7 @@
 //! A company's events of all contexts in one feed, a page at a time.
 
-use engine::{Engine, Recorded};
+use engine::feed::Positions;
+use engine::{Engine, Recorded, Shard};
 use uuid::Uuid;
 
 use super::cursor::Vector;
@@ -17,7 +18,7 @@ pub struct Page {
     pub events: Vec<(usize, Recorded)>,
     /// How far the feed has been read with them.
     pub after: Vector,
-    /// Whether that is as far as it goes.
+    /// Whether that is as far as it went when it was read.
     pub is_end: bool,
 }
 
@@ -35,23 +36,32 @@ pub async fn page(
     let mut page = Page {
         events: Vec::new(),
         after: from.clone(),
-        is_end: false,
+        is_end: true,
     };
     for (turn, context) in turns(from).enumerate() {
-        let left = limit - u32::try_from(page.events.len()).unwrap_or(limit);
-        let share = left.div_ceil(u32::try_from(CONTEXTS.len() - turn).unwrap_or(1));
+        let left = limit.saturating_sub(page.events.len().try_into().unwrap_or(limit));
+        let share = left.div_ceil((CONTEXTS.len() - turn).try_into().unwrap_or(1));
         let (name, positions) = (CONTEXTS[context], &from.0[context]);
         let read = engine
             .tenant_feed(name, tenant, positions, SPAN, share)
             .await?;
+        // Not whether anything was passed: others' events are, all the time.
+        page.is_end &= read.events.len() < share as usize && !is_cut(positions, &read.looked_at);
         for (shard, position) in read.looked_at.into_iter().filter(|it| it.1 > 0) {
             page.after.advance(context, shard, position);
         }
         let events = read.events.into_iter().map(|event| (context, event));
         page.events.extend(events);
     }
-    page.is_end = page.after == *from;
     Ok(page)
+}
+
+/// Whether a shard may go on beyond what was looked at.
+fn is_cut(from: &Positions, looked_at: &[(Shard, u64)]) -> bool {
+    looked_at.iter().any(|(shard, position)| {
+        let start = from.get(shard).copied().unwrap_or(0);
+        position - start >= u64::from(SPAN)
+    })
 }
 
 /// The contexts, each in its turn the first, so that a small page does not serve the first one for

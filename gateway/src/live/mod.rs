@@ -21,6 +21,7 @@ pub mod cursor;
 pub mod feed;
 mod hub;
 mod message;
+mod position;
 mod session;
 mod socket;
 mod tenure;

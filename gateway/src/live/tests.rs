@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::cursor::Vector;
+use super::feed;
 use super::session::Session;
 use super::topic::{PUBLIC, Topic};
 use crate::app::{App, CONTEXTS};
@@ -213,6 +215,27 @@ async fn a_company_resumes_without_gap_or_repeat_across_restarts() {
         }
     }
     assert_eq!(seen.len(), written);
+}
+
+#[tokio::test]
+async fn a_page_ends_where_the_feed_does_although_others_events_were_passed() {
+    let world = World::new().await;
+    let id = world.shipment().await;
+    world.scan(id, 0..9).await;
+    let read = async |tenant, limit| {
+        let from = Vector::default();
+        feed::page(&world.app.engine, tenant, &from, limit)
+            .await
+            .unwrap()
+    };
+    let others = read(OTHER, 5).await;
+    assert!(others.is_end && others.events.is_empty());
+    assert_eq!(
+        others.after,
+        Vector::heads(&world.app.engine).await.unwrap()
+    );
+    assert!(read(TENANT, 100).await.is_end);
+    assert!(!read(TENANT, 5).await.is_end);
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use super::channel::Entry;
 use super::cursor::Vector;
 use super::feed;
 use super::hub::{Hub, Seat};
-use super::message::{self, Message};
+use super::message::Message;
+use super::position::Position;
 use super::topic::{self, Kind, Topic};
 use crate::problem::Problem;
 
@@ -41,16 +42,6 @@ pub(super) struct Viewer {
     read: u64,
 }
 
-/// What a viewer has.
-enum Position {
-    /// An entity's events up to a version.
-    Version(u64),
-    /// A company's events up to these positions; the hub may not have come so far.
-    Own(Vector),
-    /// A company's events as far as the hub had come, as it wrote it.
-    Shared(Arc<str>),
-}
-
 impl Viewer {
     /// Takes a place at a topic; also the message that says so.
     ///
@@ -73,15 +64,15 @@ impl Viewer {
                 let seen = (kind.get)(engine, *tenant, *id, (Instant::now() + READ).into()).await?;
                 let seen = seen.ok_or_else(Problem::not_found)?;
                 match from {
-                    Some(from) => (Position::Version(version(from, seen.version)?), None),
+                    Some(from) => (Position::of_entity(from, seen.version)?, None),
                     None => (Position::Version(seen.version), Some(seen.snapshot)),
                 }
             }
             Topic::Company { tenant } => {
                 let heads = Vector::heads(engine).await?;
                 match from {
-                    Some(from) => (Position::Own(vector(*tenant, from, &heads)?), None),
-                    None => (Position::Own(heads), None),
+                    Some(from) => (Position::of_company(*tenant, from, &heads)?, None),
+                    None => (Position::Own(*tenant, heads), None),
                 }
             }
         };
@@ -95,7 +86,7 @@ impl Viewer {
             next,
             read: 0,
         };
-        let cursor = viewer.cursor();
+        let cursor = viewer.position.cursor();
         let message = Message::subscribed(&viewer.label, &cursor, snapshot.as_ref());
         Ok((viewer, message))
     }
@@ -122,8 +113,9 @@ impl Viewer {
         engine: &Engine,
     ) -> Result<Option<Vec<Message>>, engine::Error> {
         if !self.is_behind {
-            match self.take() {
-                Some(messages) => return Ok(messages),
+            match self.seat.channel.starting_at(self.next, BATCH as usize) {
+                Some(entries) if entries.is_empty() => return Ok(None),
+                Some(entries) => return Ok(Some(self.take(&entries))),
                 None => self.is_behind = true,
             }
         }
@@ -134,61 +126,18 @@ impl Viewer {
         self.read(engine).await.map(Some)
     }
 
-    /// From the channel: `Some(None)` if there is nothing, `None` if what comes next is gone there.
-    fn take(&mut self) -> Option<Option<Vec<Message>>> {
-        let entries = self.seat.channel.from(self.next, BATCH as usize)?;
-        if entries.is_empty() {
-            return Some(None);
-        }
+    /// From the channel, until one is missing there.
+    fn take(&mut self, entries: &[Arc<Entry>]) -> Vec<Message> {
         let mut messages = Vec::with_capacity(entries.len());
-        for entry in &entries {
-            if self.misses_one_before(entry) {
+        for entry in entries {
+            if self.position.misses_one_before(entry) {
                 self.is_behind = true;
                 break;
             }
-            messages.extend(self.accept(entry));
+            messages.extend(self.position.accept(&self.label, entry));
             self.next += 1;
         }
-        Some(Some(messages))
-    }
-
-    fn misses_one_before(&self, entry: &Entry) -> bool {
-        matches!(self.position, Position::Version(version) if entry.version > version + 1)
-    }
-
-    /// Moves past an event of the channel: its message, if it is news.
-    fn accept(&mut self, entry: &Arc<Entry>) -> Option<Message> {
-        match &mut self.position {
-            Position::Version(version) if entry.version <= *version => return None,
-            Position::Version(version) => *version = entry.version,
-            Position::Own(own) if own.includes(entry.context, entry.shard, entry.seq) => {
-                return None;
-            }
-            Position::Own(_) => return self.accept_ahead(entry),
-            Position::Shared(cursor) => *cursor = Arc::clone(&entry.cursor),
-        }
-        let text = entry.text.clone()?;
-        Some(Message::event(Arc::clone(&entry.cursor), text))
-    }
-
-    /// A viewer that read the journal itself may have events of which the hub's cursor does not
-    /// know yet: resuming from that would repeat them.
-    fn accept_ahead(&mut self, entry: &Arc<Entry>) -> Option<Message> {
-        let (Topic::Company { tenant }, Position::Own(own)) = (&self.topic, &mut self.position)
-        else {
-            return None;
-        };
-        let hub = Vector::decode(*tenant, &entry.cursor)?;
-        let text = entry.text.clone()?;
-        if hub.covers(own) {
-            self.position = Position::Shared(Arc::clone(&entry.cursor));
-            return Some(Message::event(Arc::clone(&entry.cursor), text));
-        }
-        own.join(&hub);
-        let cursor = own.encode(*tenant);
-        let event = message::event_in(&text)?;
-        let text = message::event(&self.label, &cursor, &event);
-        Some(Message::event(cursor.into(), text))
+        messages
     }
 
     /// From the journal; at its end the channel goes on.
@@ -203,10 +152,7 @@ impl Viewer {
         };
         self.read += messages.len() as u64;
         if is_end {
-            self.next = count;
-            self.is_behind = false;
-            self.since = Some(Instant::now());
-            self.read = 0;
+            self.go_on_live(count);
         }
         Ok(messages)
     }
@@ -238,7 +184,7 @@ impl Viewer {
         engine: &Engine,
         tenant: Uuid,
     ) -> Result<(Vec<Message>, bool), engine::Error> {
-        let mut position = self.vector(tenant);
+        let mut position = self.position.vector();
         let page = feed::page(engine, tenant, &position, BATCH).await?;
         let mut messages = Vec::with_capacity(page.events.len());
         let last = page.events.len().saturating_sub(1);
@@ -252,7 +198,7 @@ impl Viewer {
             let text = topic::text(&self.topic, &cursor, event);
             messages.extend(text.map(|text| Message::event(cursor, text)));
         }
-        self.position = Position::Own(page.after);
+        self.position = Position::Own(tenant, page.after);
         Ok((messages, page.is_end))
     }
 
@@ -274,20 +220,17 @@ impl Viewer {
                 )
             }
             (Topic::Company { tenant }, _, Some(last)) => {
-                let mut vector = self.vector(*tenant);
+                let mut vector = self.position.vector();
                 vector.join(&Vector::decode(*tenant, &last.cursor).unwrap_or_default());
                 let skipped = (count - self.next).saturating_sub(self.read);
-                (Position::Own(vector), skipped, None)
+                (Position::Own(*tenant, vector), skipped, None)
             }
             _ => return Ok(None),
         };
         metrics::counter!("quenty_live_lagged_total").increment(1);
         self.position = position;
-        self.next = count;
-        self.is_behind = false;
-        self.since = Some(Instant::now());
-        self.read = 0;
-        let cursor = self.cursor();
+        self.go_on_live(count);
+        let cursor = self.position.cursor();
         Ok(Some(Message::lagged(
             &self.label,
             skipped,
@@ -296,40 +239,11 @@ impl Viewer {
         )))
     }
 
-    fn vector(&self, tenant: Uuid) -> Vector {
-        match &self.position {
-            Position::Own(vector) => vector.clone(),
-            Position::Shared(cursor) => Vector::decode(tenant, cursor).unwrap_or_default(),
-            Position::Version(_) => Vector::default(),
-        }
+    /// Everything before that number in the channel is dealt with.
+    fn go_on_live(&mut self, next: u64) {
+        self.next = next;
+        self.is_behind = false;
+        self.since = Some(Instant::now());
+        self.read = 0;
     }
-
-    fn cursor(&self) -> String {
-        match (&self.position, &self.topic) {
-            (Position::Version(version), _) => version.to_string(),
-            (Position::Own(vector), Topic::Company { tenant } | Topic::Entity { tenant, .. }) => {
-                vector.encode(*tenant)
-            }
-            (Position::Shared(cursor), _) => cursor.to_string(),
-        }
-    }
-}
-
-fn version(cursor: &str, newest: u64) -> Result<u64, Problem> {
-    let version = cursor.parse().ok().filter(|version| *version <= newest);
-    version.ok_or_else(no_cursor)
-}
-
-fn vector(tenant: Uuid, cursor: &str, newest: &Vector) -> Result<Vector, Problem> {
-    let vector = Vector::decode(tenant, cursor).filter(|vector| newest.covers(vector));
-    vector.ok_or_else(no_cursor)
-}
-
-/// 422: a cursor of something else, or of a time that has not come: data was restored since.
-pub(super) fn no_cursor() -> Problem {
-    Problem::new(
-        axum::http::StatusCode::UNPROCESSABLE_ENTITY,
-        "invalid-cursor",
-        "this is not a cursor of this topic; begin again without one",
-    )
 }
