@@ -3,4 +3,6 @@
 
 mod configuration;
 mod connections;
+mod crash;
 mod front;
+mod postgres;
