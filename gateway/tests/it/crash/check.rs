@@ -204,14 +204,11 @@ fn version(event: &Value) -> i64 {
 
 /// The same request under the same key is answered by the same answer.
 async fn replay(api: &Api, operation: &Operation) {
-    let Operation {
-        key, path, body, ..
-    } = operation;
-    let again = api.post(key, path, body).await;
-    assert!(again.is_replay, "{key}: POST {path}: {again:?}");
-    let (first, again) = (&operation.answer, &again);
-    let (first, again) = ((first.status, &first.body), (again.status, &again.body));
-    assert_eq!(again, first, "{key}: POST {path}");
+    let Operation { change, answer } = operation;
+    let again = api.post(change).await;
+    assert!(again.is_replay, "{change:?}: {again:?}");
+    let [first, again] = [answer, &again].map(|it| (it.status, &it.body));
+    assert_eq!(again, first, "{change:?}");
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {

@@ -29,6 +29,19 @@ pub(super) struct Api {
     broken_off: Arc<AtomicUsize>,
 }
 
+/// A request for a change.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    /// Its key.
+    pub(super) key: String,
+    /// Its path.
+    pub(super) path: String,
+    /// Its body.
+    pub(super) body: Value,
+    /// The only version of the resource that it is meant for.
+    pub(super) if_match: Option<i64>,
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -38,6 +51,18 @@ pub(super) struct Answer {
     pub(super) body: String,
     /// Whether it says that it was given before.
     pub(super) is_replay: bool,
+}
+
+impl Change {
+    /// One without a condition.
+    pub(super) fn new(key: &str, path: &str, body: Value) -> Self {
+        Self {
+            key: key.to_owned(),
+            path: path.to_owned(),
+            body,
+            if_match: None,
+        }
+    }
 }
 
 impl Answer {
@@ -124,10 +149,20 @@ impl Api {
     }
 
     /// Asks for a change under a key.
-    pub(super) async fn post(&self, key: &str, path: &str, body: &Value) -> Answer {
+    pub(super) async fn post(&self, change: &Change) -> Answer {
+        let Change {
+            key,
+            path,
+            body,
+            if_match,
+        } = change;
         self.insist(|base| {
             let request = self.http.post(format!("{base}{path}")).json(body);
-            self.named(request).header("idempotency-key", key)
+            let request = self.named(request).header("idempotency-key", key);
+            match if_match {
+                Some(version) => request.header("if-match", format!("\"{version}\"")),
+                None => request,
+            }
         })
         .await
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Answer, Api};
+use super::client::{Answer, Api, Change};
 use super::shop::Shop;
 
 const CLIENTS: u64 = 16;
@@ -54,12 +54,8 @@ enum Step {
 
 /// A request and its final answer.
 pub(super) struct Operation {
-    /// Its key.
-    pub(super) key: String,
-    /// Its path.
-    pub(super) path: String,
-    /// Its body.
-    pub(super) body: Value,
+    /// The request.
+    pub(super) change: Change,
     /// The answer.
     pub(super) answer: Answer,
 }
@@ -191,8 +187,8 @@ impl Client {
         let product = self.shop.common.choose(&mut self.random).unwrap().clone();
         let quantity = self.random.random_range(1..=5);
         let receipt = self.shop.receipt(&product, quantity);
-        self.change(key.to_owned(), "/stock/movements".into(), receipt, &[201])
-            .await;
+        let change = Change::new(key, "/stock/movements", receipt);
+        self.make(change, &[201]).await;
         self.diary.receipts.push((product, quantity));
     }
 
@@ -227,12 +223,12 @@ impl Client {
         let customer = self.shop.customers.choose(&mut self.random).unwrap();
         let body = json!({ "customer": customer, "reference": name, "lines": lines });
         let answer = self
-            .change(name.into(), "/orders".into(), body, &[201, 202])
+            .make(Change::new(name, "/orders", body), &[201, 202])
             .await;
         let order = answer.json();
         let id = order["id"].as_str().unwrap().to_owned();
         let ends = match order["status"].as_str().unwrap() {
-            "confirmed" => self.befall(name, &id, fate).await,
+            "confirmed" => self.befall(name, &order, fate).await,
             "rejected" => Some("rejected"),
             // Not settled in time, or told after a kill.
             _ => None,
@@ -247,19 +243,21 @@ impl Client {
     }
 
     /// Where the order must come to: nowhere certain if its shipment was not made in time.
-    async fn befall(&mut self, name: &str, order: &str, fate: &Fate) -> Option<&'static str> {
-        let mut shipment = None;
+    async fn befall(&mut self, name: &str, order: &Value, fate: &Fate) -> Option<&'static str> {
+        let mut order = order.clone();
         for step in fate.0 {
-            let key = format!("{name}-{step:?}");
-            let (path, body) = step.request(order, shipment.as_deref());
-            let answer = self.change(key, path, body, step.answers()).await;
-            if let Ship = step {
-                if answer.status == 202 {
-                    return None;
-                }
-                let made = &answer.json()["shipments"][0];
-                shipment = Some(made.as_str().unwrap().to_owned());
+            let (path, body) = step.request(&order);
+            let change = Change {
+                if_match: step
+                    .is_conditional()
+                    .then(|| order["version"].as_i64().unwrap()),
+                ..Change::new(&format!("{name}-{step:?}"), &path, body)
+            };
+            let answer = self.make(change, step.answers()).await;
+            if matches!(step, Ship) && answer.status == 202 {
+                return None;
             }
+            order = answer.json();
         }
         Some(fate.1)
     }
@@ -277,14 +275,12 @@ impl Client {
         }
     }
 
-    async fn change(&mut self, key: String, path: String, body: Value, good: &[u16]) -> Answer {
-        let answer = self.api.post(&key, &path, &body).await;
+    async fn make(&mut self, change: Change, good: &[u16]) -> Answer {
+        let answer = self.api.post(&change).await;
         let is_good = good.contains(&answer.status);
-        assert!(is_good, "{key}: POST {path} {body}: {answer:?}");
+        assert!(is_good, "{change:?}: {answer:?}");
         self.diary.operations.push(Operation {
-            key,
-            path,
-            body,
+            change,
             answer: answer.clone(),
         });
         answer
@@ -292,10 +288,11 @@ impl Client {
 }
 
 impl Step {
-    fn request(self, order: &str, shipment: Option<&str>) -> (String, Value) {
-        let of_order = |verb| (format!("/orders/{order}/{verb}"), json!({}));
+    /// The order as the step before left it says all that is needed.
+    fn request(self, order: &Value) -> (String, Value) {
+        let of_order = |verb| (format!("/orders/{}/{verb}", text(&order["id"])), json!({}));
         let of_shipment = |events| {
-            let path = format!("/shipments/{}/events", shipment.unwrap_or_default());
+            let path = format!("/shipments/{}/events", text(&order["shipments"][0]));
             (path, json!({ "events": events }))
         };
         match self {
@@ -308,6 +305,12 @@ impl Step {
         }
     }
 
+    /// Whether it is asked for on condition that nothing has changed: a repeat must not take its own
+    /// effect for somebody else's.
+    fn is_conditional(self) -> bool {
+        matches!(self, Pick | Pack | Ship)
+    }
+
     fn answers(self) -> &'static [u16] {
         match self {
             PickInVain => &[409],
@@ -315,6 +318,10 @@ impl Step {
             Pick | Pack | Leave | Deliver => &[200],
         }
     }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
 }
 
 fn scan(code: &str, status: &str) -> Value {

@@ -30,7 +30,7 @@ use shop::Shop;
 /// How often a server is killed.
 const KILLS: usize = 5;
 /// For how long, in milliseconds, a server works before it is killed.
-const LIFE_MS: std::ops::Range<u64> = 100..900;
+const LIFE_MS: std::ops::Range<u64> = 50..1500;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::client::Api;
+use super::client::{Api, Change};
 
 /// Units of each product at first.
-pub(super) const UNITS: i64 = 30;
+pub(super) const UNITS: i64 = 20;
 /// Products that are ordered, called off, received and shipped all along.
-const COMMON: usize = 8;
+const COMMON: usize = 6;
 /// Products of which exactly [`UNITS`] can be sold: nobody calls off, nothing is received. One for
 /// each time between two kills, and one more.
 const SCARCE: usize = super::KILLS + 1;
@@ -81,7 +81,7 @@ async fn customer(api: &Api, number: usize) -> String {
 }
 
 async fn make(api: &Api, key: &str, path: &str, body: &Value) -> String {
-    let answer = api.post(key, path, body).await;
+    let answer = api.post(&Change::new(key, path, body.clone())).await;
     assert_eq!(answer.status, 201, "{path}: {}", answer.body);
     answer.json()["id"].as_str().unwrap().to_owned()
 }
