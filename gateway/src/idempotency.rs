@@ -94,7 +94,7 @@ async fn answer(once: &Once, request: Request, next: Next) -> Result<Response, P
     let Some(text) = key(request.headers())?.map(str::to_owned) else {
         return Ok(next.run(request).await);
     };
-    let (request, key) = identify(once, request, &text).await?;
+    let (mut request, key) = identify(once, request, &text).await?;
     let Some(_place) = once.app.under_way.enter(&key) else {
         return Err(in_progress());
     };
@@ -105,6 +105,7 @@ async fn answer(once: &Once, request: Request, next: Next) -> Result<Response, P
         if let Some(answer) = &row.answer {
             return Ok(replay(answer));
         }
+        request.extensions_mut().insert(row);
     }
     let id = request.extensions().get::<RequestId>().cloned();
     let response = next.run(request).await;

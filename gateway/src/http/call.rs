@@ -42,6 +42,7 @@ pub struct Call {
     /// How long to wait for a saga's outcome; zero to answer at once.
     pub patience: Duration,
     request: Option<RequestKey>,
+    known: Option<RequestRow>,
 }
 
 impl FromRequestParts<Arc<App>> for Call {
@@ -57,6 +58,7 @@ impl FromRequestParts<Arc<App>> for Call {
             if_version: if_match(&parts.headers)?,
             patience: patience(&parts.headers, app.config.gateway.saga_wait)?,
             request: parts.extensions.get::<RequestKey>().cloned(),
+            known: parts.extensions.get::<RequestRow>().cloned(),
             app: Arc::clone(app),
         })
     }
@@ -187,11 +189,39 @@ impl Call {
             if_version: self.if_version,
             cause: None,
         };
-        match self.entities::<E>()?.send(id, command, meta).await? {
-            Reply::Done(entity) => Ok(entity),
-            Reply::Refused(rejection) => Err(Problem::refused(&rejection)),
-            Reply::Seen(row) => self.seen::<E>(tenant, row).await,
+        match self.entities::<E>()?.send(id, command, meta).await {
+            Ok(Reply::Done(entity)) => Ok(entity),
+            Ok(Reply::Refused(rejection)) => Err(Problem::refused(&rejection)),
+            Ok(Reply::Seen(row)) => self.seen::<E>(tenant, row).await,
+            // Perhaps it is this very request, sent before, that made the version another one.
+            Err(error @ engine::Error::Stale { .. }) => match self.row::<E>().await? {
+                Some(row) => self.seen::<E>(tenant, row).await,
+                None => Err(error.into()),
+            },
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// What the request led to when it came before under its key, if its answer was lost. For
+    /// handlers that look at more than the command does: what was good then need not be good now.
+    ///
+    /// # Errors
+    /// What the entity refused then; 503 when it cannot be loaded.
+    pub async fn repeated<E: Entity>(&self) -> Result<Option<Arc<Versioned<E>>>, Problem> {
+        match &self.known {
+            Some(row) => self
+                .seen::<E>(self.caller.tenant, row.clone())
+                .await
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn row<E: Entity>(&self) -> Result<Option<RequestRow>, Problem> {
+        let Some(RequestKey { scope, key, .. }) = &self.request else {
+            return Ok(None);
+        };
+        Ok(self.app.engine.request(E::CONTEXT, scope, key).await?)
     }
 
     /// The same call for one of several commands: with a key derived from the request's.
@@ -199,6 +229,7 @@ impl Call {
     pub fn step(&self, step: impl std::fmt::Display) -> Self {
         let mut call = self.clone();
         call.if_version = None;
+        call.known = None;
         if let Some(request) = &mut call.request {
             request.key = format!("{}#{step}", request.key);
         }

@@ -3,5 +3,7 @@
 
 mod configuration;
 mod connections;
+mod crash;
 mod front;
 mod live;
+mod postgres;

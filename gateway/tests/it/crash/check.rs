@@ -1,0 +1,220 @@
+//! What must hold once everything has come to rest.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt as _, stream};
+use serde_json::Value;
+
+use super::client::Api;
+use super::load::{Diary, Operation};
+use super::shop::{Shop, UNITS};
+
+/// How long sagas may take to end after the last recovery. Orders wait a minute for their goods at
+/// most.
+const REST_WITHIN: Duration = Duration::from_secs(60);
+/// Requests at once.
+const AT_ONCE: usize = 16;
+/// Where orders stand whose unshipped goods are kept for them.
+const LIVE: [&str; 3] = ["confirmed", "picking", "packed"];
+
+/// What there is.
+struct Picture {
+    orders: Vec<Value>,
+    stock: Vec<Value>,
+}
+
+/// Waits until the picture agrees with what clients were told, then looks at how it came about.
+pub(super) async fn all(api: &Api, shop: &Shop, diary: &Diary) {
+    let picture = at_rest(api, shop, diary).await;
+    for item in &picture.stock {
+        ledger(api, item).await;
+    }
+    let orders = picture.orders.iter().map(|order| ("/orders", order));
+    let stock = picture.stock.iter().map(|item| ("/stock", item));
+    each(orders.chain(stock), |(path, it)| history(api, path, it)).await;
+    each(&diary.operations, |operation| replay(api, operation)).await;
+    let parked = api.get("/parked").await;
+    assert_eq!(parked["data"].as_array().map(Vec::len), Some(0), "{parked}");
+}
+
+async fn each<T, F: Future<Output = ()>>(all: impl IntoIterator<Item = T>, look: impl Fn(T) -> F) {
+    stream::iter(all).for_each_concurrent(AT_ONCE, look).await;
+}
+
+async fn at_rest(api: &Api, shop: &Shop, diary: &Diary) -> Picture {
+    let deadline = Instant::now() + REST_WITHIN;
+    loop {
+        let picture = Picture {
+            orders: api.list("/orders").await,
+            stock: api.list("/stock").await,
+        };
+        let faults = picture.faults(shop, diary);
+        if faults.is_empty() {
+            return picture;
+        }
+        let is_time_left = Instant::now() < deadline;
+        assert!(
+            is_time_left,
+            "{} faults:\n{}",
+            faults.len(),
+            faults.join("\n")
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+impl Picture {
+    fn faults(&self, shop: &Shop, diary: &Diary) -> Vec<String> {
+        let mut faults = self.order_faults(diary);
+        for product in shop.common.iter().chain(&shop.scarce) {
+            let item = self.stock.iter().find(|item| item["product"] == **product);
+            let received = UNITS + received(diary, product);
+            faults.extend(self.stock_fault(item.unwrap(), received));
+        }
+        let is_scarce = |item: &&Value| shop.scarce.iter().any(|it| item["product"] == **it);
+        for item in self.stock.iter().filter(is_scarce) {
+            faults.extend(self.scarce_fault(item));
+        }
+        faults
+    }
+
+    /// One order for each that was acknowledged, no other, and each where its client left it.
+    fn order_faults(&self, diary: &Diary) -> Vec<String> {
+        let mut found: HashMap<&str, Vec<&Value>> = HashMap::new();
+        for order in &self.orders {
+            let reference = order["reference"].as_str().unwrap_or_default();
+            found.entry(reference).or_default().push(order);
+        }
+        let mut faults = Vec::new();
+        for story in &diary.stories {
+            let orders = found.remove(&*story.reference).unwrap_or_default();
+            let is_told = |order: &Value| match story.ends {
+                Some(status) => order["status"] == status,
+                None => !matches!(text(order, "status"), "placed" | "cancelling"),
+            };
+            let is_fine =
+                matches!(&orders[..], [order] if order["id"] == *story.id && is_told(order));
+            if !is_fine {
+                let seen: Vec<_> = orders.iter().map(|it| (&it["id"], &it["status"])).collect();
+                let (reference, id, ends) = (&story.reference, &story.id, story.ends);
+                faults.push(format!("{reference} is {id}, should be {ends:?}: {seen:?}"));
+            }
+        }
+        faults.extend(
+            found
+                .keys()
+                .map(|it| format!("{it:?} was never acknowledged")),
+        );
+        faults
+    }
+
+    /// The balance is what was received less what has left, and what live orders wait for is kept.
+    fn stock_fault(&self, item: &Value, received: i64) -> Option<String> {
+        let [on_hand, reserved, available] =
+            ["on_hand", "reserved", "available"].map(|field| number(item, field));
+        let shipped: i64 = self
+            .lines(item)
+            .map(|(_, line)| number(line, "shipped"))
+            .sum();
+        let kept: i64 = self
+            .lines(item)
+            .map(|(_, line)| number(line, "reserved"))
+            .sum();
+        let live = self
+            .lines(item)
+            .filter(|(order, _)| LIVE.contains(&text(order, "status")));
+        let open: i64 = live
+            .map(|(_, line)| number(line, "quantity") - number(line, "shipped"))
+            .sum();
+        let is_fine = on_hand == received - shipped
+            && reserved == kept
+            && reserved == open
+            && available == on_hand - reserved
+            && available >= 0;
+        (!is_fine).then(|| {
+            format!("received {received}, shipped {shipped}, kept {kept}, open {open}: {item}")
+        })
+    }
+
+    /// Demand exceeded the supply, so exactly the supply was sold, a unit an order.
+    fn scarce_fault(&self, item: &Value) -> Option<String> {
+        let orders = self.lines(item).map(|(order, _)| text(order, "status"));
+        let sold = orders
+            .clone()
+            .filter(|status| *status != "rejected")
+            .count();
+        let wanted = orders.count();
+        let is_fine = sold as i64 == UNITS && wanted as i64 > UNITS;
+        (!is_fine || number(item, "available") != 0)
+            .then(|| format!("sold {sold} of {UNITS} to {wanted}: {item}"))
+    }
+
+    fn lines<'a>(
+        &'a self,
+        item: &'a Value,
+    ) -> impl Iterator<Item = (&'a Value, &'a Value)> + Clone {
+        let all = self.orders.iter().flat_map(|order| {
+            let lines = order["lines"].as_array().into_iter().flatten();
+            lines.map(move |line| (order, line))
+        });
+        all.filter(|(_, line)| line["product"] == item["product"])
+    }
+}
+
+fn received(diary: &Diary, product: &str) -> i64 {
+    let receipts = diary.receipts.iter().filter(|(it, _)| it == product);
+    receipts.map(|(_, quantity)| quantity).sum()
+}
+
+/// The ledger adds up to the balance, and never was more kept than was there.
+async fn ledger(api: &Api, item: &Value) {
+    let entries = api
+        .list(&format!("/stock/movements?stock={}", text(item, "id")))
+        .await;
+    let (mut on_hand, mut reserved, mut version) = (0, 0, 0);
+    for entry in &entries {
+        on_hand += number(entry, "on_hand");
+        reserved += number(entry, "reserved");
+        assert!(
+            0 <= reserved && reserved <= on_hand,
+            "oversold by {entry} of {item}"
+        );
+        assert!(version < number(entry, "version"), "{entry} comes twice");
+        version = number(entry, "version");
+    }
+    assert_eq!(on_hand, number(item, "on_hand"), "{item}");
+    assert_eq!(reserved, number(item, "reserved"), "{item}");
+}
+
+/// Every version has its event.
+async fn history(api: &Api, path: &str, resource: &Value) {
+    let id = text(resource, "id");
+    let events = api.list(&format!("{path}/{id}/history")).await;
+    let versions: Vec<i64> = events.iter().map(version).collect();
+    let expected: Vec<i64> = (1..=number(resource, "version")).collect();
+    assert_eq!(versions, expected, "{path}/{id}");
+}
+
+/// An event's id ends in the version that it led to.
+fn version(event: &Value) -> i64 {
+    let (_, version) = text(event, "id").rsplit_once('-').unwrap();
+    version.parse().unwrap()
+}
+
+/// The same request under the same key is answered by the same answer.
+async fn replay(api: &Api, operation: &Operation) {
+    let Operation { change, answer } = operation;
+    let again = api.post(change).await;
+    assert!(again.is_replay, "{change:?}: {again:?}");
+    let [first, again] = [answer, &again].map(|it| (it.status, &it.body));
+    assert_eq!(again, first, "{change:?}");
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap()
+}
+
+fn number(value: &Value, field: &str) -> i64 {
+    value[field].as_i64().unwrap()
+}

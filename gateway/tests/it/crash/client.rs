@@ -1,0 +1,221 @@
+//! A client that does not give up: it repeats what it asks until there is a final answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// By when there must be a final answer, kills included. Servers are started again at once, so a
+/// client that waits longer has found something that hangs.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long one attempt may take; beyond the server's own limit.
+const ATTEMPT: Duration = Duration::from_secs(20);
+/// What a client waits before it asks again.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long a client waits for another server before it tries the same one again.
+const COMEBACK: Duration = Duration::from_millis(500);
+
+/// The API, as somebody who is signed in sees it.
+#[derive(Clone)]
+pub(super) struct Api {
+    http: reqwest::Client,
+    place: watch::Receiver<SocketAddr>,
+    token: String,
+    company: Option<String>,
+    broken_off: Arc<AtomicUsize>,
+}
+
+/// A request for a change.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    /// Its key.
+    pub(super) key: String,
+    /// Its path.
+    pub(super) path: String,
+    /// Its body.
+    pub(super) body: Value,
+    /// The only version of the resource that it is meant for.
+    pub(super) if_match: Option<i64>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// The HTTP status.
+    pub(super) status: u16,
+    /// The body, byte for byte.
+    pub(super) body: String,
+    /// Whether it says that it was given before.
+    pub(super) is_replay: bool,
+}
+
+impl Change {
+    /// One without a condition.
+    pub(super) fn new(key: &str, path: &str, body: Value) -> Self {
+        Self {
+            key: key.to_owned(),
+            path: path.to_owned(),
+            body,
+            if_match: None,
+        }
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// Whether asking again would change nothing.
+    fn is_final(&self) -> bool {
+        match self.status {
+            409 => self.json()["code"] != "request-in-progress",
+            429 => false,
+            status => status < 500,
+        }
+    }
+}
+
+impl Api {
+    /// Signs the first superuser in; the status if that is refused.
+    pub(super) async fn sign_in(
+        place: watch::Receiver<SocketAddr>,
+        password: &str,
+    ) -> Result<Self, u16> {
+        let mut api = Self {
+            http: reqwest::Client::builder().timeout(ATTEMPT).build().unwrap(),
+            place,
+            token: String::new(),
+            company: None,
+            broken_off: Arc::default(),
+        };
+        let login = json!({ "email": "admin@localhost", "password": password });
+        let request = |base: &str| api.http.post(format!("{base}/auth/login")).json(&login);
+        let answer = api.insist(request).await;
+        if answer.status != 200 {
+            return Err(answer.status);
+        }
+        api.token = answer.json()["access_token"].as_str().unwrap().to_owned();
+        Ok(api)
+    }
+
+    /// The same in a company.
+    pub(super) fn within(self, company: &str) -> Self {
+        Self {
+            company: Some(company.to_owned()),
+            ..self
+        }
+    }
+
+    /// Requests that were under way when their server ended.
+    pub(super) fn broken_off(&self) -> usize {
+        self.broken_off.load(Ordering::Relaxed)
+    }
+
+    /// What there is at a path.
+    pub(super) async fn ask(&self, path: &str) -> Answer {
+        self.insist(|base| self.named(self.http.get(format!("{base}{path}"))))
+            .await
+    }
+
+    /// What there must be at a path.
+    pub(super) async fn get(&self, path: &str) -> Value {
+        let answer = self.ask(path).await;
+        assert_eq!(answer.status, 200, "GET {path}: {}", answer.body);
+        answer.json()
+    }
+
+    /// All pages of a list.
+    pub(super) async fn list(&self, path: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut next = format!(
+            "{path}{}limit=100",
+            if path.contains('?') { '&' } else { '?' }
+        );
+        loop {
+            let mut page = self.get(&next).await;
+            all.append(page["data"].as_array_mut().unwrap());
+            let Some(cursor) = page["next_cursor"].as_str() else {
+                return all;
+            };
+            let (start, _) = next.split_once("&cursor").unwrap_or((&next, ""));
+            next = format!("{start}&cursor={cursor}");
+        }
+    }
+
+    /// Asks for a change under a key.
+    pub(super) async fn post(&self, change: &Change) -> Answer {
+        let Change {
+            key,
+            path,
+            body,
+            if_match,
+        } = change;
+        self.insist(|base| {
+            let request = self.http.post(format!("{base}{path}")).json(body);
+            let request = self.named(request).header("idempotency-key", key);
+            match if_match {
+                Some(version) => request.header("if-match", format!("\"{version}\"")),
+                None => request,
+            }
+        })
+        .await
+    }
+
+    /// Changes a resource.
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.insist(|base| self.named(self.http.patch(format!("{base}{path}")).json(body)))
+            .await
+    }
+
+    fn named(&self, request: RequestBuilder) -> RequestBuilder {
+        let request = request.bearer_auth(&self.token);
+        match &self.company {
+            Some(company) => request.header("quenty-company", company),
+            None => request,
+        }
+    }
+
+    async fn insist(&self, request: impl Fn(&str) -> RequestBuilder) -> Answer {
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        let mut place = self.place.clone();
+        let mut last = None;
+        while Instant::now() < deadline {
+            let base = format!("http://{}/api/v1", *place.borrow_and_update());
+            match take(request(&base)).await {
+                Ok(answer) if answer.is_final() => return answer,
+                Ok(answer) => {
+                    last = Some(format!("{answer:?}"));
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => {
+                    let was_under_way = !error.is_connect();
+                    self.broken_off
+                        .fetch_add(was_under_way.into(), Ordering::Relaxed);
+                    last = Some(format!("{error:?}"));
+                    let _ = tokio::time::timeout(COMEBACK, place.changed()).await;
+                }
+            }
+        }
+        let asked = request("").build().map(|request| request.url().to_string());
+        assert!(
+            last.is_none(),
+            "no final answer to {asked:?}; at last {last:?}"
+        );
+        unreachable!("there was time for one attempt")
+    }
+}
+
+async fn take(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
+    let response = request.send().await?;
+    Ok(Answer {
+        status: response.status().as_u16(),
+        is_replay: response.headers().contains_key("idempotent-replayed"),
+        body: response.text().await?,
+    })
+}

@@ -1,0 +1,329 @@
+//! Many clients at once, each with orders of its own, and what they were answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chrono::Utc;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Answer, Api, Change};
+use super::shop::Shop;
+
+const CLIENTS: u64 = 16;
+
+/// What is done with an order that was confirmed, and where that leaves it.
+struct Fate(&'static [Step], &'static str);
+
+use Step::{Cancel, Deliver, Leave, Pack, Pick, PickInVain, Ship};
+
+/// The fates of orders for scarce goods, which are not given back.
+const LASTING: [Fate; 3] = [
+    Fate(&[], "confirmed"),
+    Fate(&[Pick, Pack, Ship, Leave], "shipped"),
+    Fate(&[Pick, Pack, Ship, Deliver], "delivered"),
+];
+const FATES: [Fate; 9] = [
+    Fate(&[Cancel], "cancelled"),
+    Fate(&[Cancel, PickInVain], "cancelled"),
+    Fate(&[Pick], "picking"),
+    Fate(&[Pick, Cancel], "cancelled"),
+    Fate(&[Pick, Pack], "packed"),
+    Fate(&[Pick, Pack, Ship], "packed"),
+    Fate(&[Pick, Pack, Ship, Cancel], "cancelled"),
+    Fate(&[Pick, Pack, Ship, Leave], "shipped"),
+    Fate(&[Pick, Pack, Ship, Deliver], "delivered"),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Cancel,
+    Pick,
+    PickInVain,
+    Pack,
+    Ship,
+    /// Its carrier has it.
+    Leave,
+    /// Its consignee has it.
+    Deliver,
+}
+
+/// A request and its final answer.
+pub(super) struct Operation {
+    /// The request.
+    pub(super) change: Change,
+    /// The answer.
+    pub(super) answer: Answer,
+}
+
+/// An order, as its client was told of it.
+pub(super) struct Story {
+    /// Its reference.
+    pub(super) reference: String,
+    /// Its id.
+    pub(super) id: String,
+    /// The status that it must come to; none if the answers left it open.
+    pub(super) ends: Option<&'static str>,
+}
+
+/// All that clients did and were answered.
+#[derive(Default)]
+pub(super) struct Diary {
+    /// The requests that change something.
+    pub(super) operations: Vec<Operation>,
+    /// The orders.
+    pub(super) stories: Vec<Story>,
+    /// Products with the quantities received.
+    pub(super) receipts: Vec<(String, i64)>,
+}
+
+/// Clients at work.
+pub(super) struct Load {
+    clients: JoinSet<Diary>,
+    scarce: Arc<AtomicUsize>,
+    stop: CancellationToken,
+}
+
+struct Client {
+    name: String,
+    api: Api,
+    shop: Arc<Shop>,
+    random: StdRng,
+    diary: Diary,
+}
+
+impl Diary {
+    /// How many requests did what they asked for.
+    pub(super) fn succeeded(&self) -> usize {
+        self.operations
+            .iter()
+            .filter(|it| it.answer.status < 300)
+            .count()
+    }
+
+    /// In a line.
+    pub(super) fn summary(&self) -> String {
+        let (all, good) = (self.operations.len(), self.succeeded());
+        let ended = |status| {
+            self.stories
+                .iter()
+                .filter(|it| it.ends == Some(status))
+                .count()
+        };
+        let (orders, rejected) = (self.stories.len(), ended("rejected"));
+        format!("{good} of {all} operations succeeded, {rejected} of {orders} orders were rejected")
+    }
+
+    fn add(&mut self, other: Self) {
+        self.operations.extend(other.operations);
+        self.stories.extend(other.stories);
+        self.receipts.extend(other.receipts);
+    }
+}
+
+impl Load {
+    /// Lets clients loose on a shop.
+    pub(super) fn start(api: &Api, shop: &Arc<Shop>, seed: u64) -> Self {
+        let scarce = Arc::new(AtomicUsize::new(0));
+        let stop = CancellationToken::new();
+        let mut clients = JoinSet::new();
+        for number in 0..CLIENTS {
+            let client = Client {
+                name: format!("client-{number}"),
+                api: api.clone(),
+                shop: Arc::clone(shop),
+                random: StdRng::seed_from_u64(seed.wrapping_add(number)),
+                diary: Diary::default(),
+            };
+            clients.spawn(client.work(Arc::clone(&scarce), stop.clone()));
+        }
+        Self {
+            clients,
+            scarce,
+            stop,
+        }
+    }
+
+    /// Makes all clients ask for the same scarce product.
+    pub(super) fn turn_to(&self, scarce: usize) {
+        self.scarce.store(scarce, Ordering::Relaxed);
+    }
+
+    /// Lets the clients finish what they are about.
+    pub(super) async fn stop(self) -> Diary {
+        self.stop.cancel();
+        let mut whole = Diary::default();
+        for diary in self.clients.join_all().await {
+            whole.add(diary);
+        }
+        whole
+    }
+}
+
+impl Client {
+    async fn work(mut self, scarce: Arc<AtomicUsize>, stop: CancellationToken) -> Diary {
+        let mut number = 0;
+        while !stop.is_cancelled() {
+            number += 1;
+            let name = format!("{}-{number}", self.name);
+            match self.random.random_range(0..10) {
+                0 => self.receive(&name).await,
+                1..4 => {
+                    let product = scarce.load(Ordering::Relaxed);
+                    self.order_scarce(&name, product).await;
+                }
+                _ => self.order_common(&name).await,
+            }
+        }
+        self.sell_out().await;
+        self.diary
+    }
+
+    async fn receive(&mut self, key: &str) {
+        let product = self.shop.common.choose(&mut self.random).unwrap().clone();
+        let quantity = self.random.random_range(1..=5);
+        let receipt = self.shop.receipt(&product, quantity);
+        let change = Change::new(key, "/stock/movements", receipt);
+        self.make(change, &[201]).await;
+        self.diary.receipts.push((product, quantity));
+    }
+
+    async fn order_scarce(&mut self, name: &str, product: usize) -> bool {
+        let product = &self.shop.scarce[product];
+        let lines = json!([{ "product": product, "quantity": 1 }]);
+        let fate = LASTING.choose(&mut self.random).unwrap();
+        self.order(name, lines, fate).await
+    }
+
+    async fn order_common(&mut self, name: &str) {
+        let first = self.line();
+        let lines = match self.random.random_range(0..4) {
+            0 => {
+                let same = json!({ "product": first["product"], "quantity": 1 });
+                json!([first, same])
+            }
+            1 => json!([first, self.line()]),
+            _ => json!([first]),
+        };
+        let fate = FATES.choose(&mut self.random).unwrap();
+        self.order(name, lines, fate).await;
+    }
+
+    fn line(&mut self) -> Value {
+        let product = self.shop.common.choose(&mut self.random).unwrap();
+        json!({ "product": product, "quantity": self.random.random_range(1..=3) })
+    }
+
+    /// Places an order and lets its fate come over it. Tells whether it was not rejected.
+    async fn order(&mut self, name: &str, lines: Value, fate: &Fate) -> bool {
+        let customer = self.shop.customers.choose(&mut self.random).unwrap();
+        let body = json!({ "customer": customer, "reference": name, "lines": lines });
+        let answer = self
+            .make(Change::new(name, "/orders", body), &[201, 202])
+            .await;
+        let order = answer.json();
+        let id = order["id"].as_str().unwrap().to_owned();
+        let ends = match order["status"].as_str().unwrap() {
+            "confirmed" => self.befall(name, &order, fate).await,
+            "rejected" => Some("rejected"),
+            // Not settled in time, or told after a kill.
+            _ => None,
+        };
+        let reference = name.to_owned();
+        self.diary.stories.push(Story {
+            reference,
+            id,
+            ends,
+        });
+        ends != Some("rejected")
+    }
+
+    /// Where the order must come to: nowhere certain if its shipment was not made in time.
+    async fn befall(&mut self, name: &str, order: &Value, fate: &Fate) -> Option<&'static str> {
+        let mut order = order.clone();
+        for step in fate.0 {
+            let (path, body) = step.request(&order);
+            let change = Change {
+                if_match: step
+                    .is_conditional()
+                    .then(|| order["version"].as_i64().unwrap()),
+                ..Change::new(&format!("{name}-{step:?}"), &path, body)
+            };
+            let answer = self.make(change, step.answers()).await;
+            if matches!(step, Ship) && answer.status == 202 {
+                return None;
+            }
+            order = answer.json();
+        }
+        Some(fate.1)
+    }
+
+    /// Orders every scarce product until there is no more of it, one at a time.
+    async fn sell_out(&mut self) {
+        for product in 0..self.shop.scarce.len() {
+            let mut number = 0;
+            let mut is_left = true;
+            while is_left {
+                let name = format!("{}-last-{product}-{number}", self.name);
+                is_left = self.order_scarce(&name, product).await;
+                number += 1;
+            }
+        }
+    }
+
+    async fn make(&mut self, change: Change, good: &[u16]) -> Answer {
+        let answer = self.api.post(&change).await;
+        let is_good = good.contains(&answer.status);
+        assert!(is_good, "{change:?}: {answer:?}");
+        self.diary.operations.push(Operation {
+            change,
+            answer: answer.clone(),
+        });
+        answer
+    }
+}
+
+impl Step {
+    /// The order as the step before left it says all that is needed.
+    fn request(self, order: &Value) -> (String, Value) {
+        let of_order = |verb| (format!("/orders/{}/{verb}", text(&order["id"])), json!({}));
+        let of_shipment = |events| {
+            let path = format!("/shipments/{}/events", text(&order["shipments"][0]));
+            (path, json!({ "events": events }))
+        };
+        match self {
+            Cancel => of_order("cancel"),
+            Pick | PickInVain => of_order("pick"),
+            Pack => of_order("pack"),
+            Ship => of_order("ship"),
+            Leave => of_shipment(json!([scan("PU", "picked_up")])),
+            Deliver => of_shipment(json!([scan("PU", "picked_up"), scan("DL", "delivered")])),
+        }
+    }
+
+    /// Whether it is asked for on condition that nothing has changed: a repeat must not take its own
+    /// effect for somebody else's.
+    fn is_conditional(self) -> bool {
+        matches!(self, Pick | Pack | Ship)
+    }
+
+    fn answers(self) -> &'static [u16] {
+        match self {
+            PickInVain => &[409],
+            Cancel | Ship => &[200, 202],
+            Pick | Pack | Leave | Deliver => &[200],
+        }
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+fn scan(code: &str, status: &str) -> Value {
+    json!({ "code": code, "status": status, "occurred_at": Utc::now() })
+}

@@ -1,0 +1,169 @@
+//! A server as a process of its own, and the folder that it lives in.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::postgres;
+
+/// The first superuser's password.
+pub(super) const PASSWORD: &str = "correct-horse-battery";
+/// How long a server has for starting: ample, for a busy machine.
+const START_WITHIN: Duration = Duration::from_secs(60);
+/// The drain time-out that servers here have.
+const DRAIN: Duration = Duration::from_secs(10);
+/// What is printed before the address.
+const SERVES: &str = "quenty serves http://";
+
+/// Where a server lives: its folder and its storage, which outlive it.
+pub(super) struct Home {
+    folder: TempDir,
+    storage: String,
+    starts: AtomicUsize,
+}
+
+/// A running server. Killed when dropped.
+pub(super) struct Server {
+    child: Child,
+    log: PathBuf,
+    /// Where it answers.
+    pub(super) address: SocketAddr,
+}
+
+impl Home {
+    /// With files in its folder.
+    pub(super) fn on_sqlite() -> Self {
+        Self::on("sqlite:data".into())
+    }
+
+    /// With a database of its own, if there is a server for one; `what` is skipped otherwise.
+    pub(super) async fn on_postgres(what: &str) -> Option<Self> {
+        Some(Self::on(postgres::database(what).await?))
+    }
+
+    fn on(storage: String) -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            storage,
+            starts: AtomicUsize::new(0),
+        }
+    }
+
+    /// The folder.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts a server and waits until it serves. It chooses its port, so that no other process
+    /// can have taken it.
+    pub(super) async fn serve(&self) -> Server {
+        let number = self.starts.fetch_add(1, Ordering::Relaxed);
+        let log = self.folder().join(format!("server-{number}.log"));
+        let file = std::fs::File::create(&log).unwrap();
+        let child = self.command(None, &["serve"]).stderr(file).spawn().unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Server {
+            child,
+            log,
+            address,
+        };
+        server.wait_until_serving().await;
+        server
+    }
+
+    /// Runs the program to its end; `at` is the address that it takes for the server's.
+    pub(super) async fn run(&self, at: Option<SocketAddr>, arguments: &[&str]) -> Output {
+        output(&mut self.command(at, arguments)).await
+    }
+
+    /// The same without a password in the environment.
+    pub(super) async fn run_without_password(&self, at: SocketAddr, arguments: &[&str]) -> Output {
+        output(
+            self.command(Some(at), arguments)
+                .env_remove("QUENTY_ADMIN_PASSWORD"),
+        )
+        .await
+    }
+
+    fn command(&self, at: Option<SocketAddr>, arguments: &[&str]) -> Command {
+        let listen = at.map_or("127.0.0.1:0".into(), |at| at.to_string());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quenty"));
+        command
+            .args(arguments)
+            .current_dir(self.folder())
+            .env("QUENTY_ADMIN_PASSWORD", PASSWORD)
+            .env("QUENTY__GATEWAY__LISTEN", listen)
+            .env(
+                "QUENTY__GATEWAY__DRAIN_TIMEOUT_MS",
+                DRAIN.as_millis().to_string(),
+            )
+            .env("QUENTY__STORAGE__URL", &self.storage)
+            .env("QUENTY__TELEMETRY__METRICS_LISTEN", "")
+            .env("QUENTY__AUTH__PASSWORD_MEMORY_KIB", "64")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+async fn output(command: &mut Command) -> Output {
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let output = tokio::time::timeout(START_WITHIN, child.wait_with_output()).await;
+    output.unwrap().unwrap()
+}
+
+impl Server {
+    /// SIGKILL.
+    pub(super) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM; the process must end well, and in time.
+    pub(super) async fn terminate(mut self) {
+        let id = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().await;
+        assert!(sent.unwrap().success());
+        // What is left to do after the connections have ended is bounded by the same time again.
+        let ended = tokio::time::timeout(DRAIN * 2, self.child.wait()).await;
+        let status = ended.unwrap().unwrap();
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    async fn wait_until_serving(&mut self) {
+        let deadline = Instant::now() + START_WITHIN;
+        loop {
+            if let Some(address) = self.address_in_log() {
+                self.address = address;
+                return;
+            }
+            let ended = self.child.try_wait().unwrap();
+            let is_hopeful = ended.is_none() && Instant::now() < deadline;
+            assert!(is_hopeful, "not serving ({ended:?}):\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn address_in_log(&self) -> Option<SocketAddr> {
+        let log = self.log();
+        let (_, rest) = log.split_once(SERVES)?;
+        rest.split_once(' ')?.0.parse().ok()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+    }
+}
