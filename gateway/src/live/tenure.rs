@@ -1,10 +1,11 @@
 //! How long a connection may go on: until its credential ends, or the program does.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::Utc;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::hub::Beat;
 use crate::app::App;
@@ -88,7 +89,10 @@ impl Tenure {
             let is_time = *beats.borrow_and_update() == Beat::Ping;
             // If it cannot be told now, the next beat will.
             if is_time
-                && let Err(problem) = self.app.still_holds(caller, Instant::now() + READ).await
+                && let Err(problem) = self
+                    .app
+                    .still_holds(caller, (Instant::now() + READ).into())
+                    .await
                 && problem.status().is_client_error()
             {
                 return;

@@ -17,8 +17,10 @@ use uuid::Uuid;
 use super::cursor::Vector;
 use super::feed;
 use super::session::Session;
+use super::tenure::{End, Tenure};
 use super::topic::{PUBLIC, Topic};
 use crate::app::{App, CONTEXTS};
+use crate::auth::caller::{Caller, Credential};
 use crate::config::Config;
 
 const TENANT: Uuid = Uuid::from_u128(0xC0);
@@ -348,6 +350,36 @@ async fn only_what_is_the_companys_can_be_watched() {
     assert_eq!(again.code(), "already-subscribed");
     session.unsubscribe(&topic).unwrap();
     assert_eq!(session.unsubscribe(&topic).unwrap_err().code(), "not-found");
+}
+
+#[tokio::test]
+async fn a_connection_rests_on_its_credential() {
+    let world = World::new().await;
+    let (operator, nobody) = (Uuid::nil(), Uuid::from_u128(1));
+    let tokens = &world.app.tokens;
+    let caller = |user| Caller {
+        tenant: operator,
+        principal: "usr_test".into(),
+        role: None,
+        can_write: false,
+        expires_at: None,
+        credential: Credential::Token(
+            tokens
+                .verify(&tokens.issue(user, nobody, TENANT).unwrap())
+                .unwrap(),
+        ),
+    };
+    let over = |caller| Tenure::new(Arc::clone(&world.app), Some(caller)).over();
+    tokio::time::pause();
+    assert_eq!(over(caller(nobody)).await, End::Revoked);
+    let minutes = tokio::time::timeout(Duration::from_secs(120), over(caller(operator))).await;
+    assert!(minutes.is_err(), "a good credential was dropped");
+    let mut expired = caller(operator);
+    expired.expires_at = Some(chrono::Utc::now());
+    assert_eq!(over(expired).await, End::Expired);
+    tokio::time::resume();
+    world.app.shutdown.cancel();
+    assert_eq!(over(caller(operator)).await, End::GoingAway);
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ pub(super) fn customer(customer: &Customer) -> Value {
 }
 
 pub(super) fn order(planned: &Planned, world: &World, is_draft: bool) -> Result<Value> {
-    let Planned { order, ending } = planned;
+    let Planned { order, ending, .. } = planned;
     let person = &order.customer.person;
     let customer = world.customers.get(person);
     Ok(json!({
@@ -63,16 +63,12 @@ pub(super) fn order(planned: &Planned, world: &World, is_draft: bool) -> Result<
     }))
 }
 
-/// The weight is left out when that of any piece is not known.
-pub(super) fn shipment(planned: &Planned, weight_g: Option<u32>) -> Value {
-    let mut body = json!({
+pub(super) fn shipment(planned: &Planned) -> Value {
+    json!({
         "carrier": "generic",
+        "parcels": [{ "weight_g": planned.weight_g }],
         "estimated_delivery": planned.order.promised.map(time),
-    });
-    if let Some(weight_g) = weight_g {
-        body["parcels"] = json!([{ "weight_g": weight_g }]);
-    }
-    body
+    })
 }
 
 pub(super) fn give_back(order: &Order) -> Value {

@@ -51,7 +51,6 @@ struct Run<'a> {
     planned: &'a Planned,
     /// Who watches its shipment.
     viewer: usize,
-    weight_g: Option<u32>,
     order: String,
     shipment: Option<Resource>,
     turn: Option<OwnedSemaphorePermit>,
@@ -71,9 +70,8 @@ pub(super) async fn drive(driver: Driver, plan: &Plan) -> Result<Vec<Driven>> {
         }
         let turn = Arc::clone(&driver.turns).acquire_owned().await?;
         let (driver, planned) = (Arc::clone(&driver), planned.clone());
-        let weight_g = weight_g(plan, &planned);
         under_way.spawn(async move {
-            let run = Run::new(&driver, &planned, index, weight_g, turn);
+            let run = Run::new(&driver, &planned, index, turn);
             (index, run.finish().await)
         });
     }
@@ -86,25 +84,17 @@ pub(super) async fn drive(driver: Driver, plan: &Plan) -> Result<Vec<Driven>> {
     Ok(driven)
 }
 
-fn weight_g(plan: &Plan, planned: &Planned) -> Option<u32> {
-    let weight = |product| plan.products.get(product)?.product.weight_g;
-    let lines = planned.order.lines.iter();
-    lines.map(|line| weight(&line.product)).sum()
-}
-
 impl<'a> Run<'a> {
     fn new(
         driver: &'a Driver,
         planned: &'a Planned,
         viewer: usize,
-        weight_g: Option<u32>,
         turn: OwnedSemaphorePermit,
     ) -> Self {
         Self {
             driver,
             planned,
             viewer,
-            weight_g,
             order: String::new(),
             shipment: None,
             turn: Some(turn),
@@ -190,7 +180,7 @@ impl<'a> Run<'a> {
     }
 
     async fn ship(&mut self, step: Step) -> Result<()> {
-        let body = body::shipment(self.planned, self.weight_g);
+        let body = body::shipment(self.planned);
         let order = self.act(step, "ship", body).await?;
         let id = order.shipments.last().context("no shipment was made")?;
         let path = format!("/shipments/{id}");

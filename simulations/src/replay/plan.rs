@@ -13,6 +13,9 @@ pub const SPARE: i64 = 3;
 /// The product that stands in for goods that the data does not name.
 pub const STAND_IN: &str = "unlisted";
 
+/// What a parcel is said to weigh when that of any piece in it is not known.
+const NOMINAL_WEIGHT_G: u32 = 1_000;
+
 /// What is to be done.
 #[derive(Debug)]
 pub struct Plan {
@@ -33,6 +36,8 @@ pub struct Planned {
     pub order: Order,
     /// How it ends.
     pub ending: Ending,
+    /// What its parcel weighs, in grams.
+    pub weight_g: u32,
 }
 
 /// A product, and its stock.
@@ -111,7 +116,21 @@ impl Plan {
         self.customers
             .entry(order.customer.person.clone())
             .or_insert_with(|| order.customer.clone());
-        self.orders.push(Planned { order, ending });
+        let weight_g = self.weight_g(&order).unwrap_or_else(|| {
+            self.faults
+                .count("parcel of unknown weight, taken for 1 kg");
+            NOMINAL_WEIGHT_G
+        });
+        self.orders.push(Planned {
+            order,
+            ending,
+            weight_g,
+        });
+    }
+
+    fn weight_g(&self, order: &Order) -> Option<u32> {
+        let weight = |line: &Line| self.products.get(&line.product)?.product.weight_g;
+        order.lines.iter().map(weight).sum()
     }
 
     fn goods(&mut self, line: &Line, products: &BTreeMap<String, Product>) -> &mut Goods {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::body;
@@ -89,7 +90,7 @@ impl World {
             "quantity": goods.received,
         });
         let step = format!("product:{id}/receipt");
-        let _: Resource = self.client.post("/stock/movements", &step, body).await?;
+        let _: IgnoredAny = self.client.post("/stock/movements", &step, body).await?;
         Ok(())
     }
 }

@@ -27,20 +27,35 @@ const CONCURRENCY: usize = 8;
 /// The newest version of every resource that is listed, by its id.
 type Versions = HashMap<String, u64>;
 
-/// Examines everything.
+/// Examines everything. What cannot be examined is a fault and does not hide the rest.
 pub(super) async fn examine(
     world: &World,
     plan: &Plan,
     driven: &[Driven],
     watched: Option<&[Watch]>,
 ) -> Result<Vec<Check>> {
-    let mut checks = vec![steps(plan, driven)];
     let mut versions = versions(world).await?;
-    checks.extend(orders::examine(world, plan, driven, &mut versions).await?);
-    checks.extend(stock::examine(world, plan, &mut versions).await?);
-    checks.extend(shipments::examine(world, driven, watched, &mut versions).await?);
-    checks.extend(feed::examine(world, &versions).await?);
+    let mut checks = vec![steps(plan, driven)];
+    let orders = orders::examine(world, plan, driven, &mut versions).await;
+    checks.extend(examined("orders that could be examined", orders));
+    let stock = stock::examine(world, plan, &mut versions).await;
+    checks.extend(examined("stock that could be examined", stock));
+    let shipments = shipments::examine(world, driven, watched, &mut versions).await;
+    checks.extend(examined("shipments that could be examined", shipments));
+    let feed = feed::examine(world, &versions).await;
+    checks.extend(examined("feed that could be examined", feed));
     Ok(checks)
+}
+
+fn examined(name: &'static str, outcome: Result<impl IntoIterator<Item = Check>>) -> Vec<Check> {
+    match outcome {
+        Ok(checks) => checks.into_iter().collect(),
+        Err(error) => {
+            let mut check = Check::new(name);
+            check.that(false, || format!("{error:#}"));
+            vec![check]
+        }
+    }
 }
 
 fn steps(plan: &Plan, driven: &[Driven]) -> Check {
