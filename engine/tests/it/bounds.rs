@@ -215,13 +215,16 @@ async fn another_companys_entity_is_not_there_but_for_those_who_prove_otherwise(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopping_answers_what_was_admitted_and_admits_nothing_more() {
     let world = World::new().await;
-    world.memory().set_commit_delay(Duration::from_millis(100));
+    world.memory().pause();
     let ids: Vec<_> = (0..50).map(|_| id()).collect();
     let asked: Vec<_> = ids
         .iter()
         .map(|id| world.asking(*id, Ask::Add(1)))
         .collect();
     world.until_under_way(50).await;
+    // Slow enough for the end to begin before the work is done.
+    world.memory().set_commit_delay(Duration::from_millis(50));
+    world.memory().resume();
     world.engine.stop(Duration::from_secs(20)).await;
     for asked in asked {
         done(asked.await.unwrap());

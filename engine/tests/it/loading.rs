@@ -28,7 +28,7 @@ async fn a_damaged_document_is_rebuilt_from_the_events() {
     done(world.ask(id, Ask::Add(1)).await);
     done(world.ask(id, Ask::Add(2)).await);
     let world = world.restarted().await;
-    world.journal.damaged_documents.lock().unwrap().insert(id);
+    world.journal.damage_document("counter", id);
     let found = world.get(id).await.unwrap();
     assert_eq!((found.version, found.state.total), (2, 3));
     assert!(!found.state.is_restored);
@@ -107,13 +107,7 @@ async fn damaged_events_put_their_entity_out_of_service_and_no_other() {
     done(world.ask(damaged, Ask::Add(1)).await);
     done(world.ask(sound, Ask::Add(1)).await);
     let world = world.restarted().await;
-    world
-        .journal
-        .damaged_documents
-        .lock()
-        .unwrap()
-        .insert(damaged);
-    world.journal.damaged_events.lock().unwrap().insert(damaged);
+    world.journal.damage("counter", damaged);
     let answers: Vec<_> = (0..10)
         .map(|_| world.asking(damaged, Ask::Add(1)))
         .collect();
@@ -127,7 +121,7 @@ async fn damaged_events_put_their_entity_out_of_service_and_no_other() {
     assert!(matches!(read, Err(Error::Damaged(_))), "{read:?}");
     assert!(world.journal.replays_of(damaged).len() < 10);
     assert_eq!(done(world.ask(sound, Ask::Add(1)).await).version, 2);
-    world.journal.damaged_events.lock().unwrap().clear();
+    world.journal.mend();
     world.insist(damaged, Ask::Add(1)).await;
     assert_eq!(world.total(damaged).await, 2);
 }

@@ -1,5 +1,12 @@
 //! The engine's own behaviour, tried on a journal in memory that fails when it is told to.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what helpers of tests meet is a failure of the test"
+)]
+
 mod bounds;
 mod counter;
 mod failing;

@@ -91,12 +91,7 @@ async fn an_entity_whose_replay_panics_is_out_of_service_alone() {
     done(world.ask(haunted, Ask::Haunt(name.clone())).await);
     done(world.ask(neighbour, Ask::Add(1)).await);
     let world = world.restarted().await;
-    world
-        .journal
-        .damaged_documents
-        .lock()
-        .unwrap()
-        .insert(haunted);
+    world.journal.damage_document("counter", haunted);
     HAUNTED.lock().unwrap().insert(name.clone());
     let answer = world.ask(haunted, Ask::Nothing).await;
     assert!(matches!(answer, Err(Error::Damaged(_))), "{answer:?}");

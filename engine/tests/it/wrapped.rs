@@ -17,11 +17,11 @@ use uuid::Uuid;
 pub(crate) struct Wrapped {
     pub(crate) memory: Memory,
     /// Entities whose documents read as damaged.
-    pub(crate) damaged_documents: Mutex<HashSet<Uuid>>,
+    damaged_documents: Mutex<HashSet<EntityKey>>,
     /// Entities whose events read as damaged.
-    pub(crate) damaged_events: Mutex<HashSet<Uuid>>,
+    damaged_events: Mutex<HashSet<EntityKey>>,
     /// What was asked of [`Journal::history`]: entity and version.
-    pub(crate) replays: Mutex<Vec<(Uuid, u64)>>,
+    replays: Mutex<Vec<(Uuid, u64)>>,
     /// Whether the next commit panics.
     pub(crate) panics: AtomicBool,
 }
@@ -35,6 +35,25 @@ impl Wrapped {
             replays: Mutex::default(),
             panics: AtomicBool::new(false),
         }
+    }
+
+    /// Makes a stored document unreadable.
+    pub(crate) fn damage_document(&self, kind: &'static str, id: Uuid) {
+        let mut damaged = self.damaged_documents.lock().unwrap();
+        damaged.insert(EntityKey { kind, id });
+    }
+
+    /// Makes all that is stored of an entity unreadable.
+    pub(crate) fn damage(&self, kind: &'static str, id: Uuid) {
+        self.damage_document(kind, id);
+        let mut damaged = self.damaged_events.lock().unwrap();
+        damaged.insert(EntityKey { kind, id });
+    }
+
+    /// Makes everything readable again.
+    pub(crate) fn mend(&self) {
+        self.damaged_documents.lock().unwrap().clear();
+        self.damaged_events.lock().unwrap().clear();
     }
 
     /// The versions from which the entity was replayed.
@@ -63,8 +82,8 @@ impl Journal for Wrapped {
     async fn load(&self, keys: &[EntityKey]) -> Result<Vec<Option<Document>>, Error> {
         let mut documents = self.memory.load(keys).await?;
         let damaged = self.damaged_documents.lock().unwrap();
-        for document in documents.iter_mut().flatten() {
-            if damaged.contains(&document.id) {
+        for (document, key) in documents.iter_mut().zip(keys) {
+            if let Some(document) = document.as_mut().filter(|_| damaged.contains(key)) {
                 (document.listed, document.state) = (None, None);
             }
         }
@@ -79,7 +98,7 @@ impl Journal for Wrapped {
     ) -> Result<Vec<Recorded>, Error> {
         self.replays.lock().unwrap().push((key.id, after_version));
         let mut events = self.memory.history(key, after_version, limit).await?;
-        if self.damaged_events.lock().unwrap().contains(&key.id) {
+        if self.damaged_events.lock().unwrap().contains(&key) {
             for event in &mut events {
                 event.data = "{\"type\":\"Unheard\"}".into();
             }
