@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::data::{Customer, Data, Line, Order, Product};
-use super::mapping::{self, Ending};
+use super::mapping::{self, Ending, Step};
 use super::tally::Tally;
 
 /// Pieces of every product that nobody orders.
@@ -124,7 +124,7 @@ impl Plan {
         self.orders.push(Planned {
             order,
             ending,
-            weight_g,
+            weight_g: weight_g.unwrap_or(NOMINAL_WEIGHT_G),
         });
     }
 
