@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::client::{Api, Change};
 
 /// Units of each product at first.
-pub(super) const UNITS: i64 = 20;
+pub(super) const UNITS: i64 = 10;
 /// Products that are ordered, called off, received and shipped all along.
 const COMMON: usize = 6;
 /// Products of which exactly [`UNITS`] can be sold: nobody calls off, nothing is received. One for
