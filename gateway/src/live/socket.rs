@@ -81,7 +81,9 @@ pub async fn serve(app: Arc<App>, socket: WebSocket, greeting: Greeting) {
         patience: write_timeout.mul_f64(2.0 / 3.0),
         goodbye: write_timeout.mul_f64(1.0 / 3.0),
     };
-    let close = match welcome(&app, &mut line, greeting).await {
+    // In a box of its own, as other rare and large steps are: the future of a connection is as large
+    // as its largest step, and there are thousands that only wait.
+    let close = match Box::pin(welcome(&app, &mut line, greeting)).await {
         Ok((session, caller)) => {
             let mut connection = Connection {
                 beats: app.live.beats(),
@@ -193,7 +195,7 @@ impl Connection<'_> {
         match frame {
             Some(Ok(Frame::Text(text))) if text.len() > MESSAGE_BYTES => Err(Close::TOO_LARGE),
             Some(Ok(Frame::Text(text))) => {
-                self.act(&text).await;
+                Box::pin(self.act(&text)).await;
                 Ok(())
             }
             Some(Ok(Frame::Binary(_))) => Err(Close::NOT_TEXT),

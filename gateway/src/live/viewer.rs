@@ -120,10 +120,11 @@ impl Viewer {
             }
         }
         let is_slow = self.since.is_some_and(|since| since.elapsed() > PATIENCE);
-        if is_slow && let Some(message) = self.conflate(engine).await? {
+        // Boxed, since most viewers only wait: see `socket::serve`.
+        if is_slow && let Some(message) = Box::pin(self.conflate(engine)).await? {
             return Ok(Some(vec![message]));
         }
-        self.read(engine).await.map(Some)
+        Box::pin(self.read(engine)).await.map(Some)
     }
 
     /// From the channel, until one is missing there.

@@ -116,11 +116,11 @@ impl Plan {
         self.customers
             .entry(order.customer.person.clone())
             .or_insert_with(|| order.customer.clone());
-        let weight_g = self.weight_g(&order).unwrap_or_else(|| {
+        let weight_g = self.weight_g(&order);
+        if weight_g.is_none() && ending.steps().contains(&Step::Ship) {
             self.faults
                 .count("parcel of unknown weight, taken for 1 kg");
-            NOMINAL_WEIGHT_G
-        });
+        }
         self.orders.push(Planned {
             order,
             ending,
