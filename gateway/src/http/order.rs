@@ -127,6 +127,7 @@ pub fn routes(api: Api) -> Api {
                 "/orders/{id}",
                 "Changes an order, until picking starts",
             ))
+            .waits()
             .takes::<new::Changes>(),
             update,
         )
@@ -196,11 +197,9 @@ async fn update(
     Body(changes): Body<new::Changes>,
 ) -> Result<Response, Problem> {
     let patch = new::patch(&call, id, changes).await?;
-    done(
-        &call
-            .send::<Order>(id, Command::Update(Box::new(patch)))
-            .await?,
-    )
+    let command = Command::Update(Box::new(patch));
+    let order = call.send::<Order>(id, command).await?;
+    accepted_unless_settled(&settled(&call, order).await?)
 }
 
 async fn place(call: Call, Path(id): Path<OrderId>) -> Result<Response, Problem> {
