@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use actors::values::Invalid;
 use axum::http::StatusCode;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
@@ -63,6 +64,9 @@ fn refusal(error: &serde_json::Error, path: &Path) -> Problem {
     let said = said
         .rsplit_once(" at line ")
         .map_or(said.as_str(), |(what, _)| what);
+    if let Some((code, message)) = Invalid::split(said) {
+        return Problem::invalid(pointer(path), code.to_owned(), message);
+    }
     let code = match said {
         said if said.starts_with("unknown field") => "unknown-field",
         said if said.starts_with("missing field") => {
@@ -181,16 +185,16 @@ mod tests {
         quantity: u32,
     }
 
-    fn refused(body: &str) -> (u16, String, &'static str) {
+    fn refused(body: &str) -> (u16, String, String) {
         let problem = read::<Order>(body.as_bytes()).unwrap_err();
         let fault = problem.errors().first().cloned().unwrap_or_default();
         (
             problem.status().as_u16(),
             fault.pointer.unwrap_or_default(),
             if fault.code.is_empty() {
-                problem.code()
+                problem.code().to_owned()
             } else {
-                fault.code
+                fault.code.into_owned()
             },
         )
     }
@@ -234,8 +238,26 @@ mod tests {
             ),
         ];
         for (body, pointer, code) in cases {
-            assert_eq!(refused(body), (422, pointer.to_owned(), code), "{body}");
+            assert_eq!(
+                refused(body),
+                (422, pointer.to_owned(), code.to_owned()),
+                "{body}"
+            );
         }
+    }
+
+    #[test]
+    fn a_value_says_itself_what_is_wrong() {
+        let body = r#"{"price":{"amount":"1.234","currency":"BRL"}}"#;
+        #[derive(Debug, Deserialize)]
+        struct Product {
+            #[expect(dead_code, reason = "is not read into in this test")]
+            price: actors::values::Money,
+        }
+        let problem = read::<Product>(body.as_bytes()).unwrap_err();
+        let fault = &problem.errors()[0];
+        assert_eq!(fault.code, "amount-too-precise");
+        assert_eq!(fault.detail, "an amount in BRL has at most 2 decimals");
     }
 
     #[test]
@@ -253,7 +275,7 @@ mod tests {
         for body in cases {
             assert_eq!(
                 refused(body),
-                (400, String::new(), "malformed"),
+                (400, String::new(), "malformed".to_owned()),
                 "{body:.40}"
             );
         }
