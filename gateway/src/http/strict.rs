@@ -1,5 +1,7 @@
 //! JSON as strictly as an API for machines should read it: no duplicate keys, no NUL, exact fields.
 
+mod objects;
+
 use std::collections::HashSet;
 use std::fmt;
 
@@ -12,6 +14,7 @@ use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment, Track};
 
 use crate::problem::Problem;
+use objects::Objects;
 
 /// What our own check says of a text with NUL; Postgres cannot hold one.
 const NUL: &str = "text must not contain NUL";
@@ -24,7 +27,8 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     check(body)?;
     let mut track = Track::new();
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+    let objects = Objects(&mut deserializer);
+    let tracked = serde_path_to_error::Deserializer::new(objects, &mut track);
     T::deserialize(tracked).map_err(|error| refusal(&error, &track.path()))
 }
 
@@ -34,7 +38,7 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 /// 422 with a pointer, from the value on, when it is not what `T` takes.
 pub(crate) fn read_value<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Problem> {
     let mut track = Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
+    let tracked = serde_path_to_error::Deserializer::new(Objects(value), &mut track);
     T::deserialize(tracked).map_err(|error| refusal(&error, &track.path()))
 }
 
@@ -226,6 +230,8 @@ mod tests {
                 "unknown-field",
             ),
             (r#"{"nope":1}"#, "/nope", "unknown-field"),
+            (r#"{"lines":[[2]]}"#, "/lines/0", "invalid-type"),
+            (r#"[[]]"#, "", "invalid-type"),
             (
                 r#"{"metadata":{"a/b":1}}"#,
                 "/metadata/a~1b",
