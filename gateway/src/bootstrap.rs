@@ -22,20 +22,40 @@ const EMAIL: &str = "admin@localhost";
 /// How long the journal has to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What is said of the first superuser before there is one.
+#[derive(Clone, Default)]
+pub struct FirstSuperuser {
+    /// The address; a usual one, if not given.
+    pub email: Option<String>,
+    /// The password; one is made and printed, if not given.
+    pub password: Option<String>,
+}
+
+impl FirstSuperuser {
+    /// As the variables say.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        Self {
+            email: std::env::var(EMAIL_VARIABLE).ok(),
+            password: std::env::var(PASSWORD_VARIABLE).ok(),
+        }
+    }
+}
+
 /// Makes the first superuser if the installation has none, and prints how to sign in.
 ///
 /// # Errors
 /// When the address is none, or the journal does not answer.
-pub async fn first_superuser(app: &App) -> anyhow::Result<()> {
+pub async fn first_superuser(app: &App, said: FirstSuperuser) -> anyhow::Result<()> {
     let users = app.engine.entities::<User>()?;
     let mut query = list::everything(User::KIND, Some(Uuid::nil()));
     query.limit = 1;
     if !users.list(&query).await?.is_empty() {
         return Ok(());
     }
-    let email = std::env::var(EMAIL_VARIABLE).unwrap_or_else(|_| EMAIL.to_owned());
+    let email = said.email.unwrap_or_else(|| EMAIL.to_owned());
     let email = Email::new(&email).with_context(|| format!("{EMAIL_VARIABLE} {email:?}"))?;
-    let given = std::env::var(PASSWORD_VARIABLE).ok();
+    let given = said.password;
     let password = given.clone().unwrap_or_else(secret::password);
     let hash = app.passwords.hash(&password).await?;
     let command = Command::Register {

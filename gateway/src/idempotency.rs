@@ -41,7 +41,8 @@ struct Place<'a> {
 impl UnderWay {
     fn enter(&self, request: &RequestKey) -> Option<Place<'_>> {
         let key = (request.scope.clone(), request.key.clone());
-        self.0.insert(key.clone()).then_some(Place {
+        // Lazily: a place that is made and dropped would free the key for the next one.
+        self.0.insert(key.clone()).then(|| Place {
             under_way: self,
             key,
         })
@@ -316,6 +317,24 @@ mod tests {
         ] {
             assert!(key(&headers(&bad)).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_place_is_taken_until_its_holder_leaves() {
+        let under_way = UnderWay::default();
+        let scope = Scope {
+            company: "com_1",
+            principal: "usr_1",
+            method: &Method::POST,
+            route: "/orders",
+        };
+        let key = request_key(scope, "k", "/orders", b"{}");
+        let holder = under_way.enter(&key);
+        assert!(holder.is_some());
+        assert!(under_way.enter(&key).is_none());
+        assert!(under_way.enter(&key).is_none());
+        drop(holder);
+        assert!(under_way.enter(&key).is_some());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What went wrong, as clients are told: problem+json (RFC 9457), from refusals and failures.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -36,7 +37,7 @@ pub struct Fault {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
     /// Stable kebab-case code.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// The same for people.
     pub detail: String,
 }
@@ -102,7 +103,7 @@ impl Problem {
     /// 422 with one field of the body at fault.
     pub fn invalid(
         pointer: impl Into<String>,
-        code: &'static str,
+        code: impl Into<Cow<'static, str>>,
         detail: impl Into<String>,
     ) -> Self {
         Self::unprocessable("some fields are not acceptable").at(pointer, code, detail)
@@ -117,7 +118,7 @@ impl Problem {
         let mut problem = Self::unprocessable("some parameters are not acceptable");
         problem.errors.push(Fault {
             parameter: Some(name.into()),
-            code,
+            code: code.into(),
             detail: detail.into(),
             ..Fault::default()
         });
@@ -144,12 +145,12 @@ impl Problem {
     pub fn at(
         mut self,
         pointer: impl Into<String>,
-        code: &'static str,
+        code: impl Into<Cow<'static, str>>,
         detail: impl Into<String>,
     ) -> Self {
         self.errors.push(Fault {
             pointer: Some(pointer.into()),
-            code,
+            code: code.into(),
             detail: detail.into(),
             ..Fault::default()
         });

@@ -19,7 +19,7 @@ use crate::{bootstrap, server, telemetry};
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = telemetry::metrics()?;
     let app = App::start(config).await?;
-    bootstrap::first_superuser(&app).await?;
+    bootstrap::first_superuser(&app, bootstrap::FirstSuperuser::from_environment()).await?;
     let listener = bind(app.config.gateway.listen).await?;
     let address = listener.local_addr()?;
     let ended = CancellationToken::new();

@@ -200,11 +200,9 @@ async fn update(
         return done(&order);
     }
     let patch = new::patch(&call, id, changes).await?;
-    done(
-        &call
-            .send::<Order>(id, Command::Update(Box::new(patch)))
-            .await?,
-    )
+    let command = Command::Update(Box::new(patch));
+    let order = call.send::<Order>(id, command).await?;
+    accepted_unless_settled(&settled(&call, order).await?)
 }
 
 async fn place(call: Call, Path(id): Path<OrderId>) -> Result<Response, Problem> {

@@ -1,8 +1,11 @@
 //! JSON as strictly as an API for machines should read it: no duplicate keys, no NUL, exact fields.
 
+mod objects;
+
 use std::collections::HashSet;
 use std::fmt;
 
+use actors::values::Invalid;
 use axum::http::StatusCode;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
@@ -11,6 +14,7 @@ use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment, Track};
 
 use crate::problem::Problem;
+use objects::Objects;
 
 /// What our own check says of a text with NUL; Postgres cannot hold one.
 const NUL: &str = "text must not contain NUL";
@@ -23,7 +27,8 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     check(body)?;
     let mut track = Track::new();
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+    let objects = Objects(&mut deserializer);
+    let tracked = serde_path_to_error::Deserializer::new(objects, &mut track);
     T::deserialize(tracked).map_err(|error| refusal(&error, &track.path()))
 }
 
@@ -33,7 +38,7 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 /// 422 with a pointer, from the value on, when it is not what `T` takes.
 pub(crate) fn read_value<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Problem> {
     let mut track = Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
+    let tracked = serde_path_to_error::Deserializer::new(Objects(value), &mut track);
     T::deserialize(tracked).map_err(|error| refusal(&error, &track.path()))
 }
 
@@ -63,6 +68,9 @@ fn refusal(error: &serde_json::Error, path: &Path) -> Problem {
     let said = said
         .rsplit_once(" at line ")
         .map_or(said.as_str(), |(what, _)| what);
+    if let Some((code, message)) = Invalid::split(said) {
+        return Problem::invalid(pointer(path), code.to_owned(), message);
+    }
     let code = match said {
         said if said.starts_with("unknown field") => "unknown-field",
         said if said.starts_with("missing field") => {
@@ -181,16 +189,16 @@ mod tests {
         quantity: u32,
     }
 
-    fn refused(body: &str) -> (u16, String, &'static str) {
+    fn refused(body: &str) -> (u16, String, String) {
         let problem = read::<Order>(body.as_bytes()).unwrap_err();
         let fault = problem.errors().first().cloned().unwrap_or_default();
         (
             problem.status().as_u16(),
             fault.pointer.unwrap_or_default(),
             if fault.code.is_empty() {
-                problem.code()
+                problem.code().to_owned()
             } else {
-                fault.code
+                fault.code.into_owned()
             },
         )
     }
@@ -222,6 +230,8 @@ mod tests {
                 "unknown-field",
             ),
             (r#"{"nope":1}"#, "/nope", "unknown-field"),
+            (r#"{"lines":[[2]]}"#, "/lines/0", "invalid-type"),
+            (r#"[[]]"#, "", "invalid-type"),
             (
                 r#"{"metadata":{"a/b":1}}"#,
                 "/metadata/a~1b",
@@ -234,8 +244,26 @@ mod tests {
             ),
         ];
         for (body, pointer, code) in cases {
-            assert_eq!(refused(body), (422, pointer.to_owned(), code), "{body}");
+            assert_eq!(
+                refused(body),
+                (422, pointer.to_owned(), code.to_owned()),
+                "{body}"
+            );
         }
+    }
+
+    #[test]
+    fn a_value_says_itself_what_is_wrong() {
+        let body = r#"{"price":{"amount":"1.234","currency":"BRL"}}"#;
+        #[derive(Debug, Deserialize)]
+        struct Product {
+            #[expect(dead_code, reason = "is not read into in this test")]
+            price: actors::values::Money,
+        }
+        let problem = read::<Product>(body.as_bytes()).unwrap_err();
+        let fault = &problem.errors()[0];
+        assert_eq!(fault.code, "amount-too-precise");
+        assert_eq!(fault.detail, "an amount in BRL has at most 2 decimals");
     }
 
     #[test]
@@ -253,7 +281,7 @@ mod tests {
         for body in cases {
             assert_eq!(
                 refused(body),
-                (400, String::new(), "malformed"),
+                (400, String::new(), "malformed".to_owned()),
                 "{body:.40}"
             );
         }

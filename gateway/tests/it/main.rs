@@ -1,9 +1,29 @@
 //! The gateway through its front door.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
 
+#[macro_use]
+mod world;
+mod client;
+mod shop;
+mod targets;
+
+mod auth;
+mod bad_input;
+mod companies;
 mod configuration;
 mod connections;
+mod contract;
 mod crash;
 mod front;
+mod idempotency;
+mod lists;
 mod live;
+mod orders;
 mod postgres;
+mod resources;
+mod shipments;
+mod stock;
