@@ -18,6 +18,7 @@ use axum::Router;
 use engine::Engine;
 use engine::journal::Journal;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
@@ -42,7 +43,9 @@ pub struct App {
     /// Passwords.
     pub passwords: Passwords,
     /// Idempotency keys whose requests are under way.
-    pub under_way: UnderWay,
+    pub under_way: Arc<UnderWay>,
+    /// Requests that go on when their clients go away; awaited at the end.
+    pub tasks: TaskTracker,
     /// Cancelled when the program is told to stop: it is no longer ready.
     pub stopping: CancellationToken,
     /// Cancelled when it stops taking requests: long-lived connections end then.
@@ -93,7 +96,8 @@ impl App {
             passwords: Passwords::new(&config.auth)?,
             engine,
             live,
-            under_way: UnderWay::default(),
+            under_way: Arc::default(),
+            tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             shutdown: CancellationToken::new(),
             config,

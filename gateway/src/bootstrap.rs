@@ -68,6 +68,13 @@ pub async fn first_superuser(app: &App, said: FirstSuperuser) -> anyhow::Result<
         reference: None,
         metadata: Metadata::default(),
     };
+    // Before it is made: a password that was never shown would lock everybody out.
+    match given {
+        Some(_) => {
+            eprintln!("making the superuser {email} with the password of {PASSWORD_VARIABLE}");
+        }
+        None => eprintln!("making the superuser {email} with the password {password}"),
+    }
     let meta = Meta {
         deadline: Instant::now() + PATIENCE,
         ..Meta::new(Uuid::nil(), "bootstrap", "bootstrap", PATIENCE)
@@ -78,10 +85,6 @@ pub async fn first_superuser(app: &App, said: FirstSuperuser) -> anyhow::Result<
     {
         Reply::Done(_) | Reply::Seen(_) => {}
         Reply::Refused(rejection) => bail!("the first superuser: {rejection}"),
-    }
-    match given {
-        Some(_) => eprintln!("made the superuser {email} with the password of {PASSWORD_VARIABLE}"),
-        None => eprintln!("made the superuser {email} with the password {password}"),
     }
     Ok(())
 }

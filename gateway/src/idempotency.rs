@@ -1,6 +1,7 @@
 //! Idempotency-Key: which request a key stands for, and answers that can be given again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, MatchedPath, Request, State};
@@ -12,6 +13,7 @@ use dashmap::DashSet;
 use engine::RequestKey;
 use engine::journal::{Answer, NewAnswer, RequestRow};
 use sha2::{Digest as _, Sha256};
+use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::auth::caller::Caller;
@@ -33,23 +35,36 @@ const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCAT
 pub struct UnderWay(DashSet<(String, String)>);
 
 /// A key's place among those under way, until it is dropped.
-struct Place<'a> {
-    under_way: &'a UnderWay,
+struct Place {
+    under_way: Arc<UnderWay>,
     key: (String, String),
 }
 
 impl UnderWay {
-    fn enter(&self, request: &RequestKey) -> Option<Place<'_>> {
+    fn enter(self: &Arc<Self>, request: &RequestKey) -> Option<Place> {
         let key = (request.scope.clone(), request.key.clone());
         // Lazily: a place that is made and dropped would free the key for the next one.
         self.0.insert(key.clone()).then(|| Place {
-            under_way: self,
+            under_way: Arc::clone(self),
             key,
         })
     }
 }
 
-impl Drop for Place<'_> {
+/// Whether the entity that a request's key addresses has said what came of it. Only then is an
+/// answer the key's own: another one, such as that a product is gone meanwhile, may be wrong about
+/// a change that an earlier try made. In the extensions of every request with a key.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome(Arc<AtomicBool>);
+
+impl Outcome {
+    /// The entity has spoken.
+    pub fn is_known(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
         self.under_way.0.remove(&self.key);
     }
@@ -96,7 +111,7 @@ async fn answer(once: &Once, request: Request, next: Next) -> Result<Response, P
         return Ok(next.run(request).await);
     };
     let (mut request, key) = identify(once, request, &text).await?;
-    let Some(_place) = once.app.under_way.enter(&key) else {
+    let Some(place) = once.app.under_way.enter(&key) else {
         return Err(in_progress());
     };
     if let Some(row) = once.known(&key).await? {
@@ -108,8 +123,38 @@ async fn answer(once: &Once, request: Request, next: Next) -> Result<Response, P
         }
         request.extensions_mut().insert(row);
     }
-    let id = request.extensions().get::<RequestId>().cloned();
+    // A task of its own: were it to end with a client that goes away, the key would be free for a
+    // second try while the first one's command is still under way.
+    let (task, once) = (once.app.tasks.clone(), once.clone());
+    let finish = async move {
+        let _place = place;
+        finish(&once, key, request, next).await
+    };
+    let answer = task.spawn(finish.in_current_span()).await;
+    answer.map_err(|error| {
+        tracing::error!(%error, "a handler failed");
+        Problem::internal()
+    })?
+}
+
+async fn finish(
+    once: &Once,
+    key: RequestKey,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let (id, outcome) = (
+        request.extensions().get::<RequestId>().cloned(),
+        Outcome::default(),
+    );
+    request.extensions_mut().insert(outcome.clone());
     let response = next.run(request).await;
+    let is_final = outcome.0.load(Ordering::Acquire)
+        && !response.status().is_server_error()
+        && response.status() != StatusCode::TOO_MANY_REQUESTS;
+    if !is_final {
+        return Ok(response);
+    }
     record(once, key, response, id).await
 }
 
@@ -151,17 +196,13 @@ async fn identify(
     Ok((again, key))
 }
 
-/// Keeps an answer that is final, before it is sent. One without a change under its key is ignored
-/// by the journal, so that the client may mend the request and use the key again.
+/// Keeps an answer that is final, before it is sent.
 async fn record(
     once: &Once,
     key: RequestKey,
     response: Response,
     id: Option<RequestId>,
 ) -> Result<Response, Problem> {
-    if response.status().is_server_error() {
-        return Ok(response);
-    }
     let (mut parts, body) = response.into_parts();
     let bytes = match parts.extensions.get::<Problem>() {
         Some(problem) => problem.render(id.as_ref().map(|id| &*id.0)).into(),
@@ -321,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_place_is_taken_until_its_holder_leaves() {
-        let under_way = UnderWay::default();
+        let under_way = Arc::new(UnderWay::default());
         let scope = Scope {
             company: "com_1",
             principal: "usr_1",

@@ -2,15 +2,20 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, CONTEXTS, open};
 use crate::config::Config;
 use crate::{bootstrap, server, telemetry};
+
+/// What the engine has at least to end in good order.
+const LEAST_STOP: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -34,8 +39,19 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stopping = tokio::spawn(stop_on_signal(Arc::clone(&app))?);
     eprintln!("quenty serves http://{address} (docs at http://{address}/docs)");
     let (router, shutdown) = (app.router(), app.shutdown.clone());
+    let stopped = tokio::spawn(moment_of(app.shutdown.clone()));
     server::run(listener, router, &app.config.gateway, shutdown).await;
-    app.engine.stop(app.config.gateway.drain_timeout).await;
+    // One time-out for all of the end: whoever stops the program gave it that long.
+    let end = stopped.await? + app.config.gateway.drain_timeout;
+    app.tasks.close();
+    if tokio::time::timeout_at(end, app.tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!("requests are cut off: they did not end in time");
+    }
+    let rest = end.saturating_duration_since(Instant::now());
+    app.engine.stop(rest.max(LEAST_STOP)).await;
     ended.cancel();
     stopping.abort();
     for task in side {
@@ -55,6 +71,11 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
         println!("{context}: up to date");
     }
     Ok(())
+}
+
+async fn moment_of(event: CancellationToken) -> Instant {
+    event.cancelled().await;
+    Instant::now()
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::http::extract::Limits;
 use crate::http::front::RequestId;
-use crate::idempotency;
+use crate::idempotency::{self, Outcome};
 use crate::problem::Problem;
 
 /// What a call that starts a saga leaves itself of the request's time, to render the answer.
@@ -43,6 +43,7 @@ pub struct Call {
     pub patience: Duration,
     request: Option<RequestKey>,
     known: Option<RequestRow>,
+    outcome: Outcome,
 }
 
 impl FromRequestParts<Arc<App>> for Call {
@@ -59,6 +60,7 @@ impl FromRequestParts<Arc<App>> for Call {
             patience: patience(&parts.headers, app.config.gateway.saga_wait)?,
             request: parts.extensions.get::<RequestKey>().cloned(),
             known: parts.extensions.get::<RequestRow>().cloned(),
+            outcome: parts.extensions.get().cloned().unwrap_or_default(),
             app: Arc::clone(app),
         })
     }
@@ -190,8 +192,14 @@ impl Call {
             cause: None,
         };
         match self.entities::<E>()?.send(id, command, meta).await {
-            Ok(Reply::Done(entity)) => Ok(entity),
-            Ok(Reply::Refused(rejection)) => Err(Problem::refused(&rejection)),
+            Ok(Reply::Done(entity)) => {
+                self.outcome.is_known();
+                Ok(entity)
+            }
+            Ok(Reply::Refused(rejection)) => {
+                self.outcome.is_known();
+                Err(Problem::refused(&rejection))
+            }
             Ok(Reply::Seen(row)) => self.seen::<E>(tenant, row).await,
             // Perhaps it is this very request, sent before, that made the version another one.
             Err(error @ engine::Error::Stale { .. }) => match self.row::<E>().await? {
@@ -230,8 +238,10 @@ impl Call {
         let mut call = self.clone();
         call.if_version = None;
         call.known = None;
+        call.outcome = Outcome::default();
         if let Some(request) = &mut call.request {
-            request.key = format!("{}#{step}", request.key);
+            // No client's key has this character in it.
+            request.key = format!("{}\u{1f}{step}", request.key);
         }
         call
     }
@@ -269,6 +279,7 @@ impl Call {
         if !is_same || row.kind != E::KIND {
             return Err(idempotency::reused());
         }
+        self.outcome.is_known();
         if let Some(refusal) = row.refusal {
             let rejection = serde_json::from_str::<E::Rejection>(&refusal);
             return Err(rejection.map_or_else(|_| Problem::internal(), |it| Problem::refused(&it)));
