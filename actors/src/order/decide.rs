@@ -50,6 +50,10 @@ pub(super) fn decide(order: &Order, command: &Command, context: &Context) -> Dec
         }),
         Command::Cancel { reason } => cancel::cancel(state, reason.as_ref(), context.now),
         Command::Pick if state.proposal.is_some() => Err(Rejection::ReservationPending),
+        // The last moment at which an address can still be added.
+        Command::Pick if state.status == Status::Confirmed && !state.has_destination() => {
+            Err(Rejection::ShippingAddressMissing)
+        }
         Command::Pick => step(state, Status::Picking, || Event::PickingStarted {}),
         Command::Pack => step(state, Status::Packed, || Event::Packed {}),
         Command::Ship(command) => fulfilment::ship(state, command, context.now),

@@ -93,6 +93,13 @@ impl State {
         }
     }
 
+    /// Whether it is known where the goods go.
+    #[must_use]
+    pub fn has_destination(&self) -> bool {
+        let personal = self.personal.as_ref();
+        personal.is_some_and(|it| it.shipping_address.is_some())
+    }
+
     /// A shipment of the order.
     #[must_use]
     pub fn consignment(&self, shipment: ShipmentId) -> Option<&Consignment> {

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{SubsecRound as _, Utc};
 use engine::journal::ClaimHolder;
-use engine::{Entities, Meta, Reply, Versioned};
+use engine::{Entities, Entity as _, Meta, Reply, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -109,6 +109,7 @@ pub fn routes(api: Api) -> Api {
     )
     .add(
         Route::post("/auth/reset", "Gives a user a new password (superuser)")
+            .keyed(User::CONTEXT)
             .takes::<Reset>()
             .gives_nothing(),
         reset,

@@ -23,9 +23,6 @@ use crate::problem::Problem;
 /// What a call that starts a saga leaves itself of the request's time, to render the answer.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// The namespace of ids that are derived from request keys. Never changes.
-const REQUESTS: Uuid = Uuid::from_u128(0x8b6d_0d2e_31c4_4a53_9b0f_52e6_7f0c_9a11);
-
 /// An authenticated request.
 #[derive(Clone)]
 pub struct Call {
@@ -159,7 +156,34 @@ impl Call {
         if !self.caller.can_write {
             return Err(Problem::forbidden("this credential may only read"));
         }
-        self.deliver::<E>(tenant, id, command).await
+        let (entity, _) = self.deliver::<E>(tenant, id, command).await?;
+        Ok(entity)
+    }
+
+    /// [`Call::send`], and what the command led to when the request came before: the last event of
+    /// that time. For answers that tell of more than the entity's state.
+    ///
+    /// # Errors
+    /// As [`Call::send`].
+    pub async fn send_or_recall<E: Entity>(
+        &self,
+        id: E::Id,
+        command: E::Command,
+    ) -> Result<(Arc<Versioned<E>>, Option<E::Event>), Problem> {
+        if !self.caller.can_write {
+            return Err(Problem::forbidden("this credential may only read"));
+        }
+        let tenant = self.caller.tenant;
+        let (entity, seen) = self.deliver::<E>(tenant, id, command).await?;
+        let Some(version) = seen.and_then(|row| row.version.checked_sub(1)) else {
+            return Ok((entity, None));
+        };
+        let entities = self.entities::<E>()?;
+        let events = entities
+            .history(tenant, entity.id.into(), version, 1)
+            .await?;
+        let event = events.first().map(|event| event.event::<E>()).transpose();
+        Ok((entity, event.map_err(engine::Error::from)?))
     }
 
     /// Ends a session, which also those may do who may only read.
@@ -176,12 +200,14 @@ impl Call {
         self.deliver::<Session>(tenant, id, revoke).await.map(drop)
     }
 
+    /// The state after a command, and what is known of the request if it came before.
+
     async fn deliver<E: Entity>(
         &self,
         tenant: Uuid,
         id: E::Id,
         command: E::Command,
-    ) -> Result<Arc<Versioned<E>>, Problem> {
+    ) -> Result<(Arc<Versioned<E>>, Option<RequestRow>), Problem> {
         let meta = Meta {
             tenant,
             principal: Arc::clone(&self.caller.principal),
@@ -194,16 +220,22 @@ impl Call {
         match self.entities::<E>()?.send(id, command, meta).await {
             Ok(Reply::Done(entity)) => {
                 self.outcome.is_known();
-                Ok(entity)
+                Ok((entity, None))
             }
             Ok(Reply::Refused(rejection)) => {
                 self.outcome.is_known();
                 Err(Problem::refused(&rejection))
             }
-            Ok(Reply::Seen(row)) => self.seen::<E>(tenant, row).await,
+            Ok(Reply::Seen(row)) => {
+                let entity = self.seen::<E>(tenant, &row).await?;
+                Ok((entity, Some(row)))
+            }
             // Perhaps it is this very request, sent before, that made the version another one.
             Err(error @ engine::Error::Stale { .. }) => match self.row::<E>().await? {
-                Some(row) => self.seen::<E>(tenant, row).await,
+                Some(row) => {
+                    let entity = self.seen::<E>(tenant, &row).await?;
+                    Ok((entity, Some(row)))
+                }
                 None => Err(error.into()),
             },
             Err(error) => Err(error.into()),
@@ -217,12 +249,15 @@ impl Call {
     /// What the entity refused then; 503 when it cannot be loaded.
     pub async fn repeated<E: Entity>(&self) -> Result<Option<Arc<Versioned<E>>>, Problem> {
         match &self.known {
-            Some(row) => self
-                .seen::<E>(self.caller.tenant, row.clone())
-                .await
-                .map(Some),
+            Some(row) => self.seen::<E>(self.caller.tenant, row).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Whether the request came before under its key, and had its effect.
+    #[must_use]
+    pub fn is_repeat(&self) -> bool {
+        self.known.is_some()
     }
 
     async fn row<E: Entity>(&self) -> Result<Option<RequestRow>, Problem> {
@@ -253,24 +288,10 @@ impl Call {
         (Instant::now() + self.patience).min(latest)
     }
 
-    /// A new id that a repeat under the same key finds again, for what is part of an entity and so
-    /// is not found by its request.
-    #[must_use]
-    pub fn derived_id<I: From<Uuid>>(&self) -> I {
-        let id = match &self.request {
-            Some(request) => {
-                let name = format!("{}\0{}", request.scope, request.key);
-                Uuid::new_v5(&REQUESTS, name.as_bytes())
-            }
-            None => Uuid::now_v7(),
-        };
-        id.into()
-    }
-
     async fn seen<E: Entity>(
         &self,
         tenant: Uuid,
-        row: RequestRow,
+        row: &RequestRow,
     ) -> Result<Arc<Versioned<E>>, Problem> {
         let is_same = self
             .request
@@ -280,8 +301,8 @@ impl Call {
             return Err(idempotency::reused());
         }
         self.outcome.is_known();
-        if let Some(refusal) = row.refusal {
-            let rejection = serde_json::from_str::<E::Rejection>(&refusal);
+        if let Some(refusal) = &row.refusal {
+            let rejection = serde_json::from_str::<E::Rejection>(refusal);
             return Err(rejection.map_or_else(|_| Problem::internal(), |it| Problem::refused(&it)));
         }
         self.get_in(tenant, row.entity.into()).await

@@ -1,8 +1,8 @@
 //! `/companies`: taken on by superusers, seen by their own people.
 
 use actors::company::{Command, Company, Details, Patch, Status};
-use actors::ids::CompanyId;
-use actors::location::Location;
+use actors::ids::{CompanyId, LocationId};
+use actors::location::{self, Location};
 use actors::user::Role;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
-use crate::http::extract::{Body, Path};
+use crate::http::extract::{Body, Nothing, OrDefault, Path};
 use crate::http::resource::{self, Head, Resource, created, done};
 use crate::http::shipment::Cancellation;
 use crate::problem::Problem;
@@ -112,8 +112,7 @@ async fn update(
     call.admin()?;
     let settings = patch.settings.as_ref();
     if let Some(location) = settings.and_then(|it| it.default_location.flatten()) {
-        let found = call.get_in::<Location>(Company::tenant(&call, id), location);
-        found.await.map_err(|_| no_location())?;
+        check_location(&call, id, location).await?;
     }
     let patch = Box::new(patch);
     send(&call, id, Command::Update { patch }).await
@@ -122,13 +121,13 @@ async fn update(
 async fn suspend(
     call: Call,
     Path(id): Path<CompanyId>,
-    Body(Cancellation { reason }): Body<Cancellation>,
+    OrDefault(Cancellation { reason }): OrDefault<Cancellation>,
 ) -> Result<Response, Problem> {
     call.superuser()?;
     send(&call, id, Command::Suspend { reason }).await
 }
 
-async fn activate(call: Call, Path(id): Path<CompanyId>) -> Result<Response, Problem> {
+async fn activate(call: Call, Path(id): Path<CompanyId>, _: Nothing) -> Result<Response, Problem> {
     call.superuser()?;
     send(&call, id, Command::Activate).await
 }
@@ -136,6 +135,27 @@ async fn activate(call: Call, Path(id): Path<CompanyId>) -> Result<Response, Pro
 async fn send(call: &Call, id: CompanyId, command: Command) -> Result<Response, Problem> {
     let tenant = Company::tenant(call, id);
     done(&call.send_in::<Company>(tenant, id, command).await?)
+}
+
+async fn check_location(
+    call: &Call,
+    company: CompanyId,
+    location: LocationId,
+) -> Result<(), Problem> {
+    let tenant = Company::tenant(call, company);
+    let found = call.get_in::<Location>(tenant, location).await;
+    let site = found.map_err(|problem| match problem.status() {
+        StatusCode::NOT_FOUND => no_location(),
+        _ => problem,
+    })?;
+    match site.state.0.as_ref().map(|state| state.status) {
+        Some(location::Status::Active) => Ok(()),
+        _ => Err(Problem::invalid(
+            "/settings/default_location",
+            "location-inactive",
+            "no orders are served from this location",
+        )),
+    }
 }
 
 fn no_location() -> Problem {

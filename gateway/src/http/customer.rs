@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
-use crate::http::extract::{Body, Path};
+use crate::http::extract::{Body, Nothing, OrDefault, Path};
 use crate::http::resource::{self, Head, Resource, created, done};
 use crate::http::shipment::Cancellation;
 use crate::problem::Problem;
@@ -124,11 +124,11 @@ async fn update(
 async fn block(
     call: Call,
     Path(id): Path<CustomerId>,
-    Body(Cancellation { reason }): Body<Cancellation>,
+    OrDefault(Cancellation { reason }): OrDefault<Cancellation>,
 ) -> Result<Response, Problem> {
     done(&call.send::<Customer>(id, Command::Block { reason }).await?)
 }
 
-async fn unblock(call: Call, Path(id): Path<CustomerId>) -> Result<Response, Problem> {
+async fn unblock(call: Call, Path(id): Path<CustomerId>, _: Nothing) -> Result<Response, Problem> {
     done(&call.send::<Customer>(id, Command::Unblock).await?)
 }

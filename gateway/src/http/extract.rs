@@ -46,19 +46,49 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     }
 }
 
+/// A JSON body of which every member is optional: without a body it is what it is by default.
+pub struct OrDefault<T>(pub T);
+
+impl<T: DeserializeOwned + Default, S: Sync> FromRequest<S> for OrDefault<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let is_json = is_json(request.headers());
+        let bytes = bytes(request).await?;
+        match (bytes.is_empty(), is_json) {
+            (true, _) => Ok(Self(T::default())),
+            (false, true) => strict::read(&bytes).map(Self),
+            (false, false) => Err(not_json()),
+        }
+    }
+}
+
+/// No body, or an empty object: what is sent to a route that takes nothing is a mistake, and is not
+/// passed over.
+pub type Nothing = OrDefault<Empty>;
+
+/// An object without members.
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}
+
 /// The bytes of a JSON body, within the limits.
 ///
 /// # Errors
 /// 408, 413, 415, or 400 when the connection breaks.
 pub(crate) async fn json_bytes(request: Request) -> Result<Bytes, Problem> {
     if !is_json(request.headers()) {
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported-media-type",
-            "send application/json",
-        ));
+        return Err(not_json());
     }
     bytes(request).await
+}
+
+fn not_json() -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        "send application/json",
+    )
 }
 
 /// The bytes of a body, within the limits.

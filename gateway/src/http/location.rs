@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
-use crate::http::extract::{Body, Path};
+use crate::http::extract::{Body, Nothing, Path};
 use crate::http::resource::{self, Head, Resource, created, done};
 use crate::problem::Problem;
 
@@ -69,7 +69,9 @@ pub fn routes(api: Api) -> Api {
             ))
             .conditional()
             .gives::<View>(StatusCode::OK),
-            async |call: Call, path: Path<LocationId>| act(call, path, Command::Activate).await,
+            async |call: Call, path: Path<LocationId>, _: Nothing| {
+                act(call, path, Command::Activate).await
+            },
         )
         .add(
             keyed(Route::post(
@@ -78,7 +80,9 @@ pub fn routes(api: Api) -> Api {
             ))
             .conditional()
             .gives::<View>(StatusCode::OK),
-            async |call: Call, path: Path<LocationId>| act(call, path, Command::Deactivate).await,
+            async |call: Call, path: Path<LocationId>, _: Nothing| {
+                act(call, path, Command::Deactivate).await
+            },
         )
 }
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actors::ids::{CustomerId, OrderId, ShipmentId};
-use actors::order::{Command, LINES_AT_MOST, Order, Portion, Return, Ship, Status};
-use actors::shipment::{Carrier, Parcel, Shipment, TrackingNumber};
+use actors::order::{Command, Event, LINES_AT_MOST, Order, Portion, Return, Ship, Status};
+use actors::shipment::{self, Carrier, Parcel, Shipment, TrackingNumber};
 use actors::values::{Address, List, Text};
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use engine::journal::ClaimHolder;
 use engine::{Entity as _, Versioned};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
-use crate::http::extract::{Body, Path};
+use crate::http::extract::{Body, Nothing, OrDefault, Path};
 use crate::http::list::{self, Filter, On};
 use crate::http::resource::{self, Resource, answer, done};
 use crate::http::shipment::Cancellation;
@@ -142,11 +143,11 @@ pub fn routes(api: Api) -> Api {
     )
     .add(
         act("/pick", "Its goods are being collected", Route::post),
-        async |call: Call, path: Path<OrderId>| set(call, path, Command::Pick).await,
+        async |call: Call, path: Path<OrderId>, _: Nothing| set(call, path, Command::Pick).await,
     )
     .add(
         act("/pack", "Its goods are collected and packed", Route::post),
-        async |call: Call, path: Path<OrderId>| set(call, path, Command::Pack).await,
+        async |call: Call, path: Path<OrderId>, _: Nothing| set(call, path, Command::Pack).await,
     )
     .add(
         act("/ship", "Hands goods over to a carrier", Route::post)
@@ -205,7 +206,7 @@ async fn update(
     accepted_unless_settled(&settled(&call, order).await?)
 }
 
-async fn place(call: Call, Path(id): Path<OrderId>) -> Result<Response, Problem> {
+async fn place(call: Call, Path(id): Path<OrderId>, _: Nothing) -> Result<Response, Problem> {
     let order = call.send::<Order>(id, Command::Place).await?;
     accepted_unless_settled(&settled(&call, order).await?)
 }
@@ -213,7 +214,7 @@ async fn place(call: Call, Path(id): Path<OrderId>) -> Result<Response, Problem>
 async fn cancel(
     call: Call,
     Path(id): Path<OrderId>,
-    Body(Cancellation { reason }): Body<Cancellation>,
+    OrDefault(Cancellation { reason }): OrDefault<Cancellation>,
 ) -> Result<Response, Problem> {
     let order = call.send::<Order>(id, Command::Cancel { reason }).await?;
     accepted_unless_settled(&settled(&call, order).await?)
@@ -226,9 +227,10 @@ async fn set(call: Call, Path(id): Path<OrderId>, command: Command) -> Result<Re
 async fn ship(
     call: Call,
     Path(id): Path<OrderId>,
-    Body(new): Body<NewShipment>,
+    OrDefault(new): OrDefault<NewShipment>,
 ) -> Result<Response, Problem> {
-    let shipment = call.derived_id();
+    check_number(&call, new.tracking_number.as_ref()).await?;
+    let shipment = ShipmentId::from(Uuid::now_v7());
     let ship = Ship {
         shipment,
         lines: new.lines,
@@ -239,9 +241,12 @@ async fn ship(
         tracking_number: new.tracking_number,
         estimated_delivery: new.estimated_delivery,
     };
-    let order = call
-        .send::<Order>(id, Command::Ship(Box::new(ship)))
-        .await?;
+    let command = Command::Ship(Box::new(ship));
+    let (order, earlier) = call.send_or_recall::<Order>(id, command).await?;
+    let shipment = match earlier {
+        Some(Event::ShipmentRequested(event)) => event.shipment,
+        _ => shipment,
+    };
     let is_made = wait_for_shipment(&call, shipment).await?;
     let status = if is_made {
         StatusCode::OK
@@ -249,6 +254,20 @@ async fn ship(
         StatusCode::ACCEPTED
     };
     answer(status, &order)
+}
+
+/// A number that another shipment has is told at once; should another take it in the same moment,
+/// the shipment keeps a number of our own.
+async fn check_number(call: &Call, number: Option<&TrackingNumber>) -> Result<(), Problem> {
+    let Some(number) = number.filter(|_| !call.is_repeat()) else {
+        return Ok(());
+    };
+    let shipments = call.entities::<Shipment>()?;
+    let claim = format!("tracking:{number}");
+    match shipments.find(ClaimHolder::Installation, &claim).await? {
+        None => Ok(()),
+        Some(_) => Err(Problem::refused(&shipment::Rejection::NumberTaken)),
+    }
 }
 
 async fn take_back(

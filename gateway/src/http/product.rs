@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
-use crate::http::extract::{Body, Path};
+use crate::http::extract::{Body, Nothing, Path};
 use crate::http::resource::{self, Head, Resource, created, done, json_response, shown};
 use crate::http::strict;
 use crate::problem::Problem;
@@ -104,11 +104,15 @@ pub fn routes(api: Api) -> Api {
         )
         .add(
             act(Route::post("/products/{id}/activate", "Sells it again")),
-            async |call: Call, path: Path<ProductId>| set(call, path, Command::Activate).await,
+            async |call: Call, path: Path<ProductId>, _: Nothing| {
+                set(call, path, Command::Activate).await
+            },
         )
         .add(
             act(Route::post("/products/{id}/deactivate", "Sells it no more")),
-            async |call: Call, path: Path<ProductId>| set(call, path, Command::Deactivate).await,
+            async |call: Call, path: Path<ProductId>, _: Nothing| {
+                set(call, path, Command::Deactivate).await
+            },
         )
 }
 

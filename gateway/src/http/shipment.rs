@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
-use crate::http::extract::{Body, Path};
+use crate::http::extract::{Body, OrDefault, Path};
 use crate::http::list::{self, Filter, On};
 use crate::http::resource::{self, Head, Resource, created, done, milliseconds_if_any};
 use crate::problem::Problem;
@@ -247,7 +247,7 @@ async fn record(
 async fn cancel(
     call: Call,
     Path(id): Path<ShipmentId>,
-    Body(Cancellation { reason }): Body<Cancellation>,
+    OrDefault(Cancellation { reason }): OrDefault<Cancellation>,
 ) -> Result<Response, Problem> {
     done(
         &call

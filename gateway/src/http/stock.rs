@@ -3,7 +3,7 @@
 use actors::ids::{LocationId, MovementId, ProductId, StockId};
 use actors::location::Location;
 use actors::product::Product;
-use actors::stock::{Action, Command, MoveKind, Note, Stock, Summary};
+use actors::stock::{Action, Command, Event, MoveKind, Note, Stock, Summary};
 use actors::values::given;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,6 +12,7 @@ use engine::{Entity as _, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
@@ -192,13 +193,19 @@ async fn enter(call: Call, Body(new): Body<NewMovement>) -> Result<Response, Pro
     if let Some(to) = new.to {
         resource::named::<Location>(&call, to, "/to").await?;
     }
-    let movement = call.derived_id();
+    let movement = MovementId::from(Uuid::now_v7());
     let command = Command {
         product: new.product,
         location: new.location,
         action: action(&new, movement)?,
     };
-    let item = call.send::<Stock>(command.addressee(), command).await?;
+    let (item, earlier) = call
+        .send_or_recall::<Stock>(command.addressee(), command)
+        .await?;
+    let movement = match earlier {
+        Some(Event::Moved { movement, .. } | Event::TransferredOut { movement, .. }) => movement,
+        _ => movement,
+    };
     let movement = Movement {
         // A movement never changes: its first version is its only one.
         head: Head {

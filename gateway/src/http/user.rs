@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::auth::caller::Credential;
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
-use crate::http::extract::{Body, Path};
+use crate::http::extract::{Body, Nothing, Path};
 use crate::http::list::{self, Filter, On};
 use crate::http::resource::{self, Head, Resource, created, done, milliseconds};
 use crate::problem::Problem;
@@ -168,14 +168,18 @@ pub fn routes(api: Api) -> Api {
         )
         .add(
             act(Route::post("/users/{id}/activate", "Lets a user in again")),
-            async |call: Call, path: Path<UserId>| set(call, path, Command::Activate).await,
+            async |call: Call, path: Path<UserId>, _: Nothing| {
+                set(call, path, Command::Activate).await
+            },
         )
         .add(
             act(Route::post(
                 "/users/{id}/deactivate",
                 "Lets a user in no more",
             )),
-            async |call: Call, path: Path<UserId>| set(call, path, Command::Deactivate).await,
+            async |call: Call, path: Path<UserId>, _: Nothing| {
+                set(call, path, Command::Deactivate).await
+            },
         )
         .add(
             Route::get("/sessions", "Lists the caller's sessions")
@@ -184,7 +188,9 @@ pub fn routes(api: Api) -> Api {
             list_sessions,
         )
         .add(
-            Route::delete("/sessions/{id}", "Ends a session").gives_nothing(),
+            Route::delete("/sessions/{id}", "Ends a session")
+                .keyed(Session::CONTEXT)
+                .gives_nothing(),
             end_session,
         )
 }
@@ -214,6 +220,11 @@ async fn update(
     Body(changes): Body<Changes>,
 ) -> Result<Response, Problem> {
     call.admin()?;
+    // First of all: when too many passwords wait, nothing is changed.
+    let password = match changes.password {
+        Some(password) => Some(password.hash(&call.app).await?),
+        None => None,
+    };
     let patch = Patch {
         name: changes.name,
         role: changes.role,
@@ -221,8 +232,7 @@ async fn update(
         metadata: changes.metadata,
     };
     let mut user = call.send::<User>(id, Command::Update { patch }).await?;
-    if let Some(password) = changes.password {
-        let password = password.hash(&call.app).await?;
+    if let Some(password) = password {
         let command = Command::ChangePassword { password };
         user = call.step("password").send::<User>(id, command).await?;
     }
@@ -231,6 +241,14 @@ async fn update(
 
 async fn set(call: Call, Path(id): Path<UserId>, command: Command) -> Result<Response, Problem> {
     call.admin()?;
+    let is_own = id.to_string() == *call.caller.principal;
+    if is_own && matches!(command, Command::Deactivate) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "own-account",
+            "nobody deactivates the account that they are signed in with",
+        ));
+    }
     done(&call.send::<User>(id, command).await?)
 }
 
