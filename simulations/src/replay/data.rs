@@ -20,7 +20,7 @@ pub struct Data {
     pub orders: Vec<Order>,
     /// The products by their id in the data.
     pub products: BTreeMap<String, Product>,
-    /// Rows that do not fit the others.
+    /// Rows that cannot be read, or do not fit the others.
     pub faults: Tally,
 }
 
@@ -111,15 +111,15 @@ pub struct Product {
 /// Reads the files of a folder.
 ///
 /// # Errors
-/// When one of them is missing or cannot be read.
+/// When one of them is missing or cannot be read. A broken row is left out and counted.
 pub fn read(folder: &Path) -> Result<Data> {
     let mut faults = Tally::default();
     let products = products(folder, &mut faults)?;
     let mut lines = lines(folder, &products, &mut faults)?;
-    let mut paid = payments(folder)?;
-    let customers = customers(folder)?;
+    let mut paid = payments(folder, &mut faults)?;
+    let customers = customers(folder, &mut faults)?;
     let mut orders = Vec::new();
-    for row in rows::<OrderRow>(folder, "olist_orders_dataset.csv")? {
+    for row in rows::<OrderRow>(folder, "olist_orders_dataset.csv", &mut faults)? {
         let customer = customers.get(&row.customer_id);
         let (Some(customer), Some(purchased)) = (customer, row.order_purchase_timestamp) else {
             faults.count("order without a customer or a time of purchase, left out");
@@ -140,6 +140,7 @@ pub fn read(folder: &Path) -> Result<Data> {
     }
     orders.sort_by(|one, other| (one.purchased, &one.id).cmp(&(other.purchased, &other.id)));
     faults.count_many("order line without its order, left out", lines.len());
+    faults.count_many("payment without its order, left out", paid.len());
     Ok(Data {
         orders,
         products,
@@ -149,11 +150,11 @@ pub fn read(folder: &Path) -> Result<Data> {
 
 fn products(folder: &Path, faults: &mut Tally) -> Result<BTreeMap<String, Product>> {
     let translations: HashMap<_, _> =
-        rows::<TranslationRow>(folder, "product_category_name_translation.csv")?
+        rows::<TranslationRow>(folder, "product_category_name_translation.csv", faults)?
             .into_iter()
             .map(|row| (row.product_category_name, row.product_category_name_english))
             .collect();
-    let rows = rows::<ProductRow>(folder, "olist_products_dataset.csv")?;
+    let rows = rows::<ProductRow>(folder, "olist_products_dataset.csv", faults)?;
     Ok(rows
         .into_iter()
         .map(|row| (row.product_id.clone(), product(row, &translations, faults)))
@@ -204,12 +205,12 @@ fn lines(
     products: &BTreeMap<String, Product>,
     faults: &mut Tally,
 ) -> Result<HashMap<String, Vec<Line>>> {
-    let cities: HashMap<_, _> = rows::<SellerRow>(folder, "olist_sellers_dataset.csv")?
+    let cities: HashMap<_, _> = rows::<SellerRow>(folder, "olist_sellers_dataset.csv", faults)?
         .into_iter()
         .map(|row| (row.seller_id, row.seller_city))
         .collect();
     let mut lines: HashMap<String, Vec<Line>> = HashMap::new();
-    for row in rows::<ItemRow>(folder, "olist_order_items_dataset.csv")? {
+    for row in rows::<ItemRow>(folder, "olist_order_items_dataset.csv", faults)? {
         if !products.contains_key(&row.product_id) {
             faults.count("order line of an unknown product, left out");
             continue;
@@ -224,8 +225,8 @@ fn lines(
     Ok(lines)
 }
 
-fn customers(folder: &Path) -> Result<HashMap<String, Customer>> {
-    let rows = rows::<CustomerRow>(folder, "olist_customers_dataset.csv")?;
+fn customers(folder: &Path, faults: &mut Tally) -> Result<HashMap<String, Customer>> {
+    let rows = rows::<CustomerRow>(folder, "olist_customers_dataset.csv", faults)?;
     let customer = |row: CustomerRow| {
         let customer = Customer {
             person: row.customer_unique_id,
@@ -238,9 +239,9 @@ fn customers(folder: &Path) -> Result<HashMap<String, Customer>> {
     Ok(rows.into_iter().map(customer).collect())
 }
 
-fn payments(folder: &Path) -> Result<HashMap<String, Decimal>> {
+fn payments(folder: &Path, faults: &mut Tally) -> Result<HashMap<String, Decimal>> {
     let mut paid: HashMap<String, Decimal> = HashMap::new();
-    for row in rows::<PaymentRow>(folder, "olist_order_payments_dataset.csv")? {
+    for row in rows::<PaymentRow>(folder, "olist_order_payments_dataset.csv", faults)? {
         *paid.entry(row.order_id).or_default() += row.payment_value;
     }
     Ok(paid)
@@ -248,7 +249,70 @@ fn payments(folder: &Path) -> Result<HashMap<String, Decimal>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    /// One good order, one broken order row, and what belongs to orders that are not there.
+    const FILES: [(&str, &str); 7] = [
+        (
+            "product_category_name_translation.csv",
+            "product_category_name,product_category_name_english\nlivros,books\n",
+        ),
+        (
+            "olist_products_dataset.csv",
+            "product_id,product_category_name,product_weight_g,product_length_cm,\
+             product_height_cm,product_width_cm\np1,livros,300,16,2,11\n",
+        ),
+        (
+            "olist_sellers_dataset.csv",
+            "seller_id,seller_city\ns1,campinas\n",
+        ),
+        (
+            "olist_order_items_dataset.csv",
+            "order_id,product_id,seller_id,price,freight_value\n\
+             o1,p1,s1,10,1\no2,p1,s1,10,1\n",
+        ),
+        (
+            "olist_order_payments_dataset.csv",
+            "order_id,payment_value\no1,5\no1,6\no2,11\no3,7\n",
+        ),
+        (
+            "olist_customers_dataset.csv",
+            "customer_id,customer_unique_id,customer_zip_code_prefix,customer_city,\
+             customer_state\nc1,u1,13010,campinas,SP\n",
+        ),
+        (
+            "olist_orders_dataset.csv",
+            "order_id,customer_id,order_status,order_purchase_timestamp,order_approved_at,\
+             order_delivered_carrier_date,order_delivered_customer_date,\
+             order_estimated_delivery_date\n\
+             o2,c1,lost,2018-01-09 21:57:05,,,,\no1,c1,created,2018-01-09 21:57:05,,,,\n",
+        ),
+    ];
+
+    #[test]
+    fn what_is_broken_or_fits_no_order_is_left_out_and_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in FILES {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let data = read(folder.path()).unwrap();
+        let orders: Vec<_> = data.orders.iter().map(|it| (&*it.id, it.paid)).collect();
+        assert_eq!(orders, [("o1", Decimal::from(11))]);
+        let faults: Vec<_> = data.faults.iter().collect();
+        assert_eq!(
+            faults,
+            [
+                ("order line without its order, left out", 1),
+                ("payment without its order, left out", 2),
+                (
+                    "row of olist_orders_dataset.csv that cannot be read, left out",
+                    1
+                ),
+            ]
+        );
+    }
 
     #[test]
     fn centimetres_become_millimetres_and_nothing_measures_zero() {

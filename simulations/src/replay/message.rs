@@ -45,6 +45,14 @@ pub(super) enum Message {
     Other,
 }
 
+/// Whether an error says how the server is, as while it restarts, and nothing of what was asked.
+pub(super) fn is_passing(code: &str) -> bool {
+    matches!(
+        code,
+        "unavailable" | "too-late" | "overloaded" | "outcome-unknown"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use super::data::Status;
+use super::tally::Tally;
 
 #[derive(Deserialize)]
 pub(super) struct OrderRow {
@@ -75,14 +76,28 @@ pub(super) struct TranslationRow {
     pub(super) product_category_name_english: String,
 }
 
-/// All rows of a file.
-pub(super) fn rows<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Vec<T>> {
+/// All rows of a file that can be read; the others are counted.
+pub(super) fn rows<T: DeserializeOwned>(
+    folder: &Path,
+    name: &str,
+    faults: &mut Tally,
+) -> Result<Vec<T>> {
     let path = folder.join(name);
+    let reading = || format!("reading {}", path.display());
     let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
-    csv::Reader::from_reader(file)
-        .deserialize()
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("reading {}", path.display()))
+    let mut reader = csv::Reader::from_reader(file);
+    // Asked for first, since the reader goes on without a header that it fails to read.
+    reader.headers().with_context(reading)?;
+    let mut rows = Vec::new();
+    for row in reader.deserialize() {
+        match row {
+            Ok(row) => rows.push(row),
+            // Nothing comes after this one: the rest would be left out unnoticed.
+            Err(error) if error.is_io_error() => return Err(error).with_context(reading),
+            Err(_) => faults.count(format!("row of {name} that cannot be read, left out")),
+        }
+    }
+    Ok(rows)
 }
 
 fn local<'de, D: Deserializer<'de>>(field: D) -> Result<Option<DateTime<Utc>>, D::Error> {
@@ -109,6 +124,32 @@ mod tests {
     fn utc(text: &str) -> String {
         let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap();
         in_sao_paulo(time).to_rfc3339()
+    }
+
+    #[test]
+    fn a_broken_row_is_counted_and_those_after_it_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = b"order_id,payment_value\na,1.50\nb,much\nc\nd\xff,1\ne,2\n";
+        std::fs::write(folder.path().join("paid.csv"), text).unwrap();
+        let mut faults = Tally::default();
+        let rows: Vec<PaymentRow> = rows(folder.path(), "paid.csv", &mut faults).unwrap();
+        let ids: Vec<_> = rows.iter().map(|row| row.order_id.as_str()).collect();
+        assert_eq!(ids, ["a", "e"]);
+        let found: Vec<_> = faults.iter().collect();
+        assert_eq!(
+            found,
+            [("row of paid.csv that cannot be read, left out", 3)]
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_at_all_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut faults = Tally::default();
+        assert!(rows::<PaymentRow>(folder.path(), "paid.csv", &mut faults).is_err());
+        // A folder can be opened but not read.
+        std::fs::create_dir(folder.path().join("paid.csv")).unwrap();
+        assert!(rows::<PaymentRow>(folder.path(), "paid.csv", &mut faults).is_err());
     }
 
     #[test]

@@ -1,21 +1,22 @@
 //! How often what was found.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Counts by what is counted.
 #[derive(Clone, Debug, Default)]
-pub struct Tally(BTreeMap<&'static str, usize>);
+pub struct Tally(BTreeMap<Cow<'static, str>, usize>);
 
 impl Tally {
     /// Counts one more.
-    pub fn count(&mut self, what: &'static str) {
+    pub fn count(&mut self, what: impl Into<Cow<'static, str>>) {
         self.count_many(what, 1);
     }
 
     /// Counts some more; what was never found is not listed.
-    pub fn count_many(&mut self, what: &'static str, times: usize) {
+    pub fn count_many(&mut self, what: impl Into<Cow<'static, str>>, times: usize) {
         if times > 0 {
-            *self.0.entry(what).or_default() += times;
+            *self.0.entry(what.into()).or_default() += times;
         }
     }
 
@@ -26,7 +27,7 @@ impl Tally {
     }
 
     /// All that was found, with how often.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, usize)> {
-        self.0.iter().map(|(what, times)| (*what, *times))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.0.iter().map(|(what, times)| (what.as_ref(), *times))
     }
 }

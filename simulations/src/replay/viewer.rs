@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use super::message::Message;
+use super::message::{Message, is_passing};
 use super::progress::Progress;
 use super::watch::{Reaction, Watch};
 use crate::client::{Backoff, Client};
@@ -184,15 +184,7 @@ impl Viewer {
                 code,
                 detail,
                 topic,
-            } => {
-                let fault = format!("{code}: {}", detail.as_deref().unwrap_or_default());
-                let watch = topic.as_ref().and_then(|topic| self.watches.get_mut(topic));
-                let Some(watch) = watch else {
-                    bail!("the server says {fault}");
-                };
-                watch.faults.push(fault);
-                return Ok(());
-            }
+            } => return self.refused(code, detail.as_deref(), topic.as_deref()),
             Message::Other => return Ok(()),
         };
         // What still comes for a topic that was given up is of no interest.
@@ -209,6 +201,16 @@ impl Viewer {
             }
         }
         self.drop_if_done(&topic, socket).await
+    }
+
+    /// An error about a shipment is a fault, unless it passes: then the next connection asks again.
+    fn refused(&mut self, code: &str, detail: Option<&str>, topic: Option<&str>) -> Result<()> {
+        let fault = format!("{code}: {}", detail.unwrap_or_default());
+        match topic.and_then(|topic| self.watches.get_mut(topic)) {
+            Some(watch) if !is_passing(code) => watch.faults.push(fault),
+            _ => bail!("the server says {fault}"),
+        }
+        Ok(())
     }
 
     async fn drop_if_done(&mut self, topic: &str, socket: &mut Socket) -> Result<()> {
@@ -241,4 +243,43 @@ async fn unsubscribe(socket: &mut Socket, topic: &str) -> Result<()> {
 async fn send(socket: &mut Socket, message: &Value) -> Result<()> {
     let text = tungstenite::Message::text(message.to_string());
     Ok(timeout(SILENCE, socket.send(text)).await??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Credentials;
+    use crate::replay::watch::Entry;
+
+    /// Watches one shipment, and is not connected.
+    fn viewer() -> Viewer {
+        let credentials = Credentials {
+            email: "a@b.example".to_owned(),
+            password: "secret".to_owned(),
+        };
+        let client = Client::new("http://127.0.0.1:9", credentials, "run").unwrap();
+        let mut viewer = Viewer::new(client, Arc::default(), mpsc::channel(1).1);
+        let watch = Watch::new("shp_1".to_owned(), Entry::Beginning);
+        viewer.watches.insert(watch.topic(), watch);
+        viewer
+    }
+
+    #[test]
+    fn an_error_that_passes_ends_the_connection_and_is_no_fault() {
+        let mut viewer = viewer();
+        for code in ["unavailable", "too-late", "overloaded", "outcome-unknown"] {
+            let heard = viewer.refused(code, None, Some("shipment:shp_1"));
+            assert!(heard.is_err(), "{code}");
+        }
+        assert!(viewer.watches["shipment:shp_1"].faults.is_empty());
+    }
+
+    #[test]
+    fn any_other_error_about_a_shipment_is_a_fault() {
+        let mut viewer = viewer();
+        let heard = viewer.refused("not-found", Some("no"), Some("shipment:shp_1"));
+        assert!(heard.is_ok());
+        assert_eq!(viewer.watches["shipment:shp_1"].faults, ["not-found: no"]);
+        assert!(viewer.refused("malformed", None, None).is_err());
+    }
 }

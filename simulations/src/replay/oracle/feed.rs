@@ -13,15 +13,22 @@ pub(super) async fn examine(world: &World, versions: &Versions) -> Result<[Check
     let mut feed = Feed::new();
     let mut cursor = None;
     loop {
-        let page: Page<Event> = world.client.page("/events", &[], cursor).await?;
+        let after = cursor.clone().map(|cursor| ("after", cursor));
+        let page: Page<Event> = world.client.page("/events", &[], after).await?;
         for event in &page.data {
             feed.read(event);
         }
-        match page.next_cursor {
-            Some(next) if !page.data.is_empty() => cursor = Some(("after", next)),
-            _ => return Ok(feed.end(versions)),
+        if is_end(&page, cursor.as_deref()) {
+            return Ok(feed.end(versions));
         }
+        cursor = page.next_cursor;
     }
+}
+
+/// An empty page may come before the end; at the end, it leads nowhere but to itself.
+fn is_end(page: &Page<Event>, asked: Option<&str>) -> bool {
+    let next = page.next_cursor.as_deref();
+    next.is_none() || (page.data.is_empty() && next == asked)
 }
 
 /// What was read of a feed.
@@ -117,6 +124,21 @@ mod tests {
             .map(|(id, version)| ((*id).to_owned(), *version))
             .collect();
         feed.end(&versions).map(|check| check.faults().len())
+    }
+
+    #[test]
+    fn only_an_empty_page_that_leads_to_itself_is_the_end() {
+        let page = |data, next: Option<&str>| Page {
+            data,
+            next_cursor: next.map(str::to_owned),
+        };
+        let full = || vec![event("a", "ord_1", 1, 1)];
+        assert!(!is_end(&page(full(), Some("x")), None));
+        assert!(!is_end(&page(Vec::new(), Some("x")), None));
+        assert!(!is_end(&page(Vec::new(), Some("y")), Some("x")));
+        assert!(is_end(&page(Vec::new(), Some("y")), Some("y")));
+        // Without a cursor there is no way on.
+        assert!(is_end(&page(full(), None), Some("y")));
     }
 
     #[test]
