@@ -154,7 +154,7 @@ async fn every_problem_has_a_page(world: &'static World) {
         let html = String::from_utf8(page.bytes.to_vec()).unwrap();
         assert!(html.contains(&problem.text("code")), "{html}");
     }
-    for wrong in ["A", "a%3Cb", "%00", &"a".repeat(65)] {
+    for wrong in ["A", "a%3Cb", "%00", "not-a-code", &"a".repeat(65)] {
         world
             .nobody()
             .get(&format!("//problems/{wrong}"))
