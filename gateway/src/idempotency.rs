@@ -12,11 +12,12 @@ use bytes::Bytes;
 use dashmap::DashSet;
 use engine::RequestKey;
 use engine::journal::{Answer, NewAnswer, RequestRow};
-use sha2::{Digest as _, Sha256};
+use hmac::Mac as _;
 use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::auth::caller::Caller;
+use crate::auth::token::KeyedHash;
 use crate::http::extract;
 use crate::http::front::RequestId;
 use crate::problem::Problem;
@@ -27,6 +28,8 @@ pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// The longest key taken.
 const LONGEST: usize = 255;
+/// What the hashes of requests are keyed for. Never changes.
+const PURPOSE: &str = "idempotency";
 /// Headers that are part of an answer; the others are made anew.
 const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
 
@@ -185,7 +188,8 @@ async fn identify(
         route: &route,
     };
     let path_and_query = kept.1.path_and_query().map_or("", |it| it.as_str());
-    let key = request_key(scope, key, path_and_query, &bytes);
+    let hash = once.app.tokens.keyed_hash(PURPOSE);
+    let key = request_key(hash, scope, key, path_and_query, &bytes);
     let mut again = Request::new(Body::from(bytes));
     *again.method_mut() = kept.0;
     *again.uri_mut() = kept.1;
@@ -256,13 +260,24 @@ pub fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 
 /// The request's key as the engine knows it. The path is part of what is hashed, since one route
 /// serves many ids: the same key on another id is another request.
+///
+/// Bodies hold passwords, and the hash is kept in the journal: it is a keyed one, lest whoever gets
+/// the journal can guess them fast. The price is that after a change of the signing key, a repeat
+/// of an older request is taken for another one and refused.
 #[must_use]
-pub fn request_key(scope: Scope<'_>, key: &str, path_and_query: &str, body: &[u8]) -> RequestKey {
-    let hash = Sha256::new()
+pub fn request_key(
+    hash: KeyedHash,
+    scope: Scope<'_>,
+    key: &str,
+    path_and_query: &str,
+    body: &[u8],
+) -> RequestKey {
+    let hash = hash
         .chain_update(path_and_query)
         .chain_update([0])
         .chain_update(body)
-        .finalize();
+        .finalize()
+        .into_bytes();
     let mut first = [0; 8];
     first.copy_from_slice(&hash[..8]);
     RequestKey {
@@ -333,7 +348,13 @@ pub fn replay(answer: &Answer) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use hmac::KeyInit as _;
+
     use super::*;
+
+    fn keyed(key: &[u8]) -> KeyedHash {
+        KeyedHash::new_from_slice(key).unwrap()
+    }
 
     fn headers(values: &[&str]) -> HeaderMap {
         values
@@ -369,7 +390,7 @@ mod tests {
             method: &Method::POST,
             route: "/orders",
         };
-        let key = request_key(scope, "k", "/orders", b"{}");
+        let key = request_key(keyed(b"a"), scope, "k", "/orders", b"{}");
         let holder = under_way.enter(&key);
         assert!(holder.is_some());
         assert!(under_way.enter(&key).is_none());
@@ -379,14 +400,16 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_sees_path_and_body() {
+    fn the_hash_sees_path_body_and_secret() {
         let scope = Scope {
             company: "com_1",
             principal: "usr_1",
             method: &Method::POST,
             route: "/orders/{id}/cancel",
         };
-        let hash = |path, body| request_key(scope, "k", path, body).body_hash;
+        let hash_with =
+            |secret, path, body| request_key(keyed(secret), scope, "k", path, body).body_hash;
+        let hash = |path, body| hash_with(b"a", path, body);
         assert_eq!(
             hash("/orders/1/cancel", b"{}"),
             hash("/orders/1/cancel", b"{}")
@@ -398,6 +421,10 @@ mod tests {
         assert_ne!(
             hash("/orders/1/cancel", b"{}"),
             hash("/orders/1/cancel", b"{ }")
+        );
+        assert_ne!(
+            hash_with(b"b", "/orders/1/cancel", b"{}"),
+            hash("/orders/1/cancel", b"{}")
         );
     }
 

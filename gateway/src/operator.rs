@@ -5,7 +5,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use axum::body::Body;
 use axum::http::{Method, Request, Response, header};
 use http_body_util::BodyExt as _;
@@ -21,6 +21,7 @@ use crate::auth::token::Tokens;
 use crate::bootstrap::PASSWORD_VARIABLE;
 use crate::config::Config;
 use crate::http::api::BASE;
+use crate::http::export::END;
 
 /// `quenty admin reset-password`.
 ///
@@ -43,7 +44,7 @@ pub async fn reset_password(config: Config, email: &str) -> anyhow::Result<()> {
 /// `quenty export`.
 ///
 /// # Errors
-/// When there is no such company, or the output cannot be written.
+/// When there is no such company, the export breaks off, or the output cannot be written.
 pub async fn export(config: Config, company: &str, output: Option<&Path>) -> anyhow::Result<()> {
     let headers = [("quenty-company", company)];
     let request = request(&config, Method::GET, "/export", &headers, &Value::Null)?;
@@ -54,11 +55,22 @@ pub async fn export(config: Config, company: &str, output: Option<&Path>) -> any
         ),
         None => Box::new(std::io::stdout()),
     };
+    let mut tail = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.context("the export broke off")?;
-        file.write_all(frame.data_ref().map_or(&[], |bytes| bytes))?;
+        let bytes: &[u8] = frame.data_ref().map_or(&[], |bytes| bytes);
+        file.write_all(bytes)?;
+        keep_end(&mut tail, bytes);
     }
-    file.flush().context("writing the export")
+    file.flush().context("writing the export")?;
+    ensure!(tail == END.as_bytes(), "the export broke off");
+    Ok(())
+}
+
+/// Appends to a tail what it needs to be compared with the end of an export.
+fn keep_end(tail: &mut Vec<u8>, bytes: &[u8]) {
+    tail.extend_from_slice(bytes);
+    tail.drain(..tail.len().saturating_sub(END.len()));
 }
 
 fn request(
@@ -97,4 +109,23 @@ async fn send(config: Config, request: Request<Body>) -> anyhow::Result<Response
     let body = response.into_body().collect().await?.to_bytes();
     let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
     bail!("{}", problem["detail"].as_str().unwrap_or("no answer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_seen_however_it_arrives() {
+        let whole = format!("{{\"object\":\"company\"}}\n{END}");
+        for size in 1..=whole.len() {
+            let mut tail = Vec::new();
+            for bytes in whole.as_bytes().chunks(size) {
+                keep_end(&mut tail, bytes);
+            }
+            assert_eq!(tail, END.as_bytes());
+            keep_end(&mut tail, b"x");
+            assert_ne!(tail, END.as_bytes());
+        }
+    }
 }

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::Utc;
 use dashmap::DashMap;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -61,9 +62,13 @@ pub enum Error {
     Invalid,
 }
 
+/// A hash that only whoever has the signing key can make.
+pub type KeyedHash = Hmac<Sha256>;
+
 /// Issues and checks access tokens.
 pub struct Tokens {
     signing: EncodingKey,
+    hash: KeyedHash,
     verifying: DecodingKey,
     jwks: JwkSet,
     kid: String,
@@ -85,6 +90,7 @@ impl Tokens {
         };
         let signing = EncodingKey::from_ed_pem(pem.as_bytes())
             .context("the signing key is no Ed25519 key in PKCS#8 PEM")?;
+        let hash = KeyedHash::new_from_slice(signing.as_bytes())?;
         let mut jwk = Jwk::from_encoding_key(&signing, Algorithm::EdDSA)
             .context("the public part of the signing key")?;
         let kid = jwk.thumbprint(ThumbprintHash::SHA256)?;
@@ -100,6 +106,7 @@ impl Tokens {
             verifying: DecodingKey::from_jwk(&jwk)?,
             jwks: JwkSet { keys: vec![jwk] },
             signing,
+            hash,
             kid,
             validation,
             config: config.clone(),
@@ -161,6 +168,13 @@ impl Tokens {
     #[must_use]
     pub fn life(&self) -> Duration {
         self.config.access_token
+    }
+
+    /// The beginning of a hash that cannot be made without the signing key, so that whoever gets
+    /// hold of it cannot try what was hashed. Hashes for different purposes have nothing in common.
+    #[must_use]
+    pub fn keyed_hash(&self, purpose: &str) -> KeyedHash {
+        self.hash.clone().chain_update(purpose).chain_update([0])
     }
 
     fn check(&self, token: &str) -> Result<Claims, Error> {
@@ -259,6 +273,19 @@ mod tests {
             );
         }
         assert_eq!(here.jwks(), there.jwks());
+    }
+
+    #[test]
+    fn a_keyed_hash_depends_on_the_key_and_the_purpose() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let hash = |folder: &tempfile::TempDir, purpose| {
+            let tokens = Tokens::new(&config(folder.path(), "a")).unwrap();
+            tokens.keyed_hash(purpose).finalize().into_bytes()
+        };
+        assert_eq!(hash(&folder, "a"), hash(&folder, "a"));
+        assert_ne!(hash(&folder, "a"), hash(&folder, "b"));
+        assert_ne!(hash(&folder, "a"), hash(&elsewhere, "a"));
     }
 
     #[cfg(unix)]

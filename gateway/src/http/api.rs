@@ -44,7 +44,11 @@ pub struct Route {
     path: String,
     operation: OperationBuilder,
     schemas: Vec<Named>,
+    /// What is given in the end.
+    given: Option<RefOr<Schema>>,
     is_open: bool,
+    /// Whether it may answer before the end.
+    waits: bool,
     /// The context whose journal keeps the request keys.
     keyed: Option<&'static str>,
 }
@@ -66,6 +70,7 @@ impl Api {
     /// Adds a route.
     #[must_use]
     pub fn add<T: 'static>(mut self, route: Route, handler: impl Handler<T, Arc<App>>) -> Self {
+        let route = route.whole();
         let mut method = on(filter(&route.method), handler);
         if let Some(context) = route.keyed {
             let once = idempotency::Once::new(Arc::clone(&self.app), context);
@@ -73,14 +78,8 @@ impl Api {
         }
         self.router = self.router.route(&route.path, method);
         self.schemas.extend(route.schemas);
-        let security = (!route.is_open)
-            .then(|| SecurityRequirement::new(BEARER, std::iter::empty::<String>()));
-        let operation = match security {
-            Some(security) => route.operation.security(security),
-            None => route.operation,
-        };
         self.paths
-            .add_path_operation(&route.path, vec![route.method], operation);
+            .add_path_operation(&route.path, vec![route.method], route.operation);
         self
     }
 
@@ -156,7 +155,9 @@ impl Route {
             path,
             operation,
             schemas: Vec::new(),
+            given: None,
             is_open: false,
+            waits: false,
             keyed: None,
         }
     }
@@ -184,6 +185,7 @@ impl Route {
     #[must_use]
     pub fn gives<T: ToSchema>(mut self, status: StatusCode) -> Self {
         know::<T>(&mut self.schemas);
+        self.given = Some(reference::<T>());
         let response = described::<T>(reason(status), "application/json");
         self.operation = self.operation.response(status.as_str(), response);
         self
@@ -260,12 +262,33 @@ impl Route {
         )
     }
 
-    /// Waits for a saga as the client prefers.
+    /// Waits for a saga as the client prefers, and gives with 202 what there is if it goes on.
     #[must_use]
-    pub fn waits(self) -> Self {
+    pub fn waits(mut self) -> Self {
+        self.waits = true;
         self.header(
             "prefer",
             "`respond-async` answers 202 at once; `wait=3` waits so many seconds for the outcome.",
+        )
+    }
+
+    /// Adds what depends on more than one of the other properties.
+    fn whole(mut self) -> Self {
+        if self.waits
+            && let Some(schema) = self.given.take()
+        {
+            let response = described_by(schema, reason(StatusCode::ACCEPTED), "application/json");
+            let status = StatusCode::ACCEPTED.as_str();
+            self.operation = self.operation.response(status, response);
+        }
+        if self.is_open {
+            return self;
+        }
+        let bearer = SecurityRequirement::new(BEARER, std::iter::empty::<String>());
+        self.operation = self.operation.security(bearer);
+        self.header(
+            "quenty-company",
+            "The company to act in; for superusers, who are of none.",
         )
     }
 
@@ -303,7 +326,11 @@ fn reference<T: ToSchema>() -> RefOr<Schema> {
 }
 
 fn described<T: ToSchema>(what: &str, media_type: &str) -> utoipa::openapi::Response {
-    let content = ContentBuilder::new().schema(Some(reference::<T>()));
+    described_by(reference::<T>(), what, media_type)
+}
+
+fn described_by(schema: RefOr<Schema>, what: &str, media_type: &str) -> utoipa::openapi::Response {
+    let content = ContentBuilder::new().schema(Some(schema));
     ResponseBuilder::new()
         .description(what)
         .content(media_type, content.build())

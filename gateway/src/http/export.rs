@@ -1,5 +1,6 @@
 //! `GET /export`: everything of one company as JSON lines.
 
+use std::io;
 use std::sync::Arc;
 
 use actors::api_key::ApiKey;
@@ -37,6 +38,9 @@ const PAGE: u32 = 500;
 /// Positions of a shard looked at at a time.
 const SPAN: u32 = 10_000;
 
+/// The last line, by which a whole export is told from one that broke off.
+pub const END: &str = "{\"object\":\"end\"}\n";
+
 /// The media type of JSON lines.
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
@@ -70,6 +74,8 @@ async fn export(call: Call) -> Result<Response, Problem> {
         };
         if let Err(error) = writer.write().await {
             tracing::warn!(%error, "an export broke off");
+            // Breaks the body off as well. Whoever no longer listens need not know.
+            let _ = writer.lines.send(Err(io::Error::other(error))).await;
         }
     });
     let mut response = Response::new(Body::from_stream(stream(ready)));
@@ -79,17 +85,19 @@ async fn export(call: Call) -> Result<Response, Problem> {
     Ok(response)
 }
 
-fn stream(ready: mpsc::Receiver<Value>) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
+fn stream(ready: mpsc::Receiver<Line>) -> impl Stream<Item = Line> {
     futures::stream::unfold(ready, |mut ready| async move {
-        let line = ready.recv().await?;
-        Some((Ok(Bytes::from(format!("{line}\n"))), ready))
+        Some((ready.recv().await?, ready))
     })
 }
+
+/// A line of the body, or why there are no more.
+type Line = io::Result<Bytes>;
 
 struct Writer {
     app: Arc<App>,
     tenant: Uuid,
-    lines: mpsc::Sender<Value>,
+    lines: mpsc::Sender<Line>,
 }
 
 impl Writer {
@@ -106,7 +114,10 @@ impl Writer {
         for context in CONTEXTS {
             self.events(context).await?;
         }
-        self.put(serde_json::json!({ "object": "end" })).await
+        Ok(self
+            .lines
+            .send(Ok(Bytes::from_static(END.as_bytes())))
+            .await?)
     }
 
     async fn resources<R: Resource>(&self) -> anyhow::Result<()> {
@@ -159,6 +170,7 @@ impl Writer {
     }
 
     async fn put(&self, line: Value) -> anyhow::Result<()> {
-        Ok(self.lines.send(line).await?)
+        let line = Bytes::from(format!("{line}\n"));
+        Ok(self.lines.send(Ok(line)).await?)
     }
 }

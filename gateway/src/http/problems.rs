@@ -1,13 +1,15 @@
 //! The pages behind the `type` of problems, and the answers where no route matches.
 
+use actors::{api_key, company, customer, location, product, session, user};
 use axum::http::StatusCode;
 use axum::response::Html;
+use strum::VariantNames as _;
 
 use crate::http::extract::Path;
 use crate::problem::{Problem, title};
 
 /// The codes that are not an entity's own, each with what it means and what to do.
-const KNOWN: [(&str, &str); 27] = [
+const KNOWN: &[(&str, &str)] = &[
     (
         "malformed",
         "The body is not JSON, or says something twice. Send well-formed JSON.",
@@ -95,29 +97,178 @@ const KNOWN: [(&str, &str); 27] = [
         "internal",
         "Something went wrong at our end. Tell us the request id.",
     ),
+    (
+        "company-suspended",
+        "The company is suspended. Only the operator of this installation can change that.",
+    ),
+    (
+        "company-missing",
+        "A superuser says with the header Quenty-Company which company to act in.",
+    ),
+    (
+        "going-away",
+        "The server is stopping. Resume from your cursor.",
+    ),
+    (
+        "credential-revoked",
+        "The credential was withdrawn. Get another one.",
+    ),
+    (
+        "already-authenticated",
+        "The live connection knows already who you are.",
+    ),
+    (
+        "already-subscribed",
+        "The live connection has this topic already.",
+    ),
+    (
+        "too-many-topics",
+        "A live connection takes no more topics. Open another one.",
+    ),
+    (
+        "upgrade-required",
+        "This resource is for WebSockets only. Ask for an upgrade of the connection.",
+    ),
+    (
+        "missing-parameter",
+        "A query parameter or header that is needed is not there.",
+    ),
+    (
+        "duplicate-parameter",
+        "A query parameter or header came twice.",
+    ),
+    ("out-of-range", "The number is too small or too large."),
+    (
+        "amount-too-precise",
+        "The amount has more decimals than its currency.",
+    ),
+    (
+        "customer-blocked",
+        "The customer is blocked, and orders nothing until unblocked.",
+    ),
+    (
+        "product-inactive",
+        "The product is not active, and is not sold.",
+    ),
+    (
+        "location-inactive",
+        "The location is not active, and takes no goods.",
+    ),
+    (
+        "own-account",
+        "Nobody does this to the account that they are signed in with.",
+    ),
+];
+
+/// The codes of the rules of entities and values.
+const RULES: [&[&str]; 11] = [
+    api_key::Rejection::VARIANTS,
+    company::Rejection::VARIANTS,
+    customer::Rejection::VARIANTS,
+    location::Rejection::VARIANTS,
+    product::Rejection::VARIANTS,
+    session::Rejection::VARIANTS,
+    user::Rejection::VARIANTS,
+    ORDER,
+    SHIPMENT,
+    STOCK,
+    VALUES,
+];
+
+/// What an order refuses.
+const ORDER: &[&str] = &[
+    "order-not-found",
+    "order-exists",
+    "reference-taken",
+    "currency-mismatch",
+    "negative-amount",
+    "amount-out-of-range",
+    "discount-too-large",
+    "total-out-of-range",
+    "estimate-out-of-range",
+    "illegal-transition",
+    "too-late-to-change",
+    "reservation-pending",
+    "unknown-line",
+    "repeated-line",
+    "quantity-too-large",
+    "nothing-to-ship",
+    "shipping-address-missing",
+    "parcels-missing",
+    "too-many-shipments",
+];
+
+/// What a shipment refuses.
+const SHIPMENT: &[&str] = &[
+    "shipment-not-found",
+    "shipment-exists",
+    "tracking-number-reserved",
+    "tracking-number-taken",
+    "reference-taken",
+    "estimate-out-of-range",
+    "status-not-scannable",
+    "event-too-old",
+    "event-in-the-future",
+    "too-many-events",
+    "illegal-transition",
+];
+
+/// What a stock item refuses.
+const STOCK: &[&str] = &[
+    "wrong-stock-item",
+    "quantity-out-of-range",
+    "adjustment-out-of-range",
+    "balance-out-of-range",
+    "reason-missing",
+    "same-location",
+    "insufficient-stock",
+    "reorder-point-out-of-range",
+];
+
+/// Why something is not a value.
+const VALUES: &[&str] = &[
+    "amount-out-of-range",
+    "control-character",
+    "currency-mismatch",
+    "invalid-amount",
+    "invalid-email",
+    "invalid-hash",
+    "invalid-hs-code",
+    "invalid-length",
+    "invalid-metadata",
+    "invalid-phone",
+    "invalid-reference",
+    "invalid-sku",
+    "length-out-of-range",
+    "quantity-out-of-range",
+    "too-much-metadata",
+    "unknown-country",
+    "unknown-currency",
+    "unknown-time-zone",
+    "weight-out-of-range",
 ];
 
 /// `GET /problems/{code}`.
 ///
 /// # Errors
-/// 404 when the code could not be one.
+/// 404 when no problem has the code.
 pub async fn page(Path(code): Path<String>) -> Result<Html<String>, Problem> {
-    let could_be = (1..=64).contains(&code.len())
-        && code
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if !could_be {
-        return Err(Problem::not_found());
-    }
-    let meaning = KNOWN.iter().find(|(known, _)| *known == code).map_or(
-        "A rule of the resource refused the request; `detail` says which.",
-        |(_, meaning)| meaning,
-    );
+    let meaning = meaning(&code).ok_or_else(Problem::not_found)?;
     Ok(Html(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
          <h1>{title}</h1><p><code>{code}</code></p><p>{meaning}</p></html>",
         title = title(&code),
     )))
+}
+
+fn meaning(code: &str) -> Option<&'static str> {
+    if let Some((_, meaning)) = KNOWN.iter().find(|(known, _)| *known == code) {
+        return Some(meaning);
+    }
+    RULES
+        .iter()
+        .any(|codes| codes.contains(&code))
+        .then_some("A rule of the resource refused the request; `detail` says which.")
 }
 
 /// Where no route matches.
@@ -132,4 +283,32 @@ pub async fn no_method() -> Problem {
         "method-not-allowed",
         "this resource does not take this method",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts in a source file that look like a code of several words.
+    fn codes(source: &str) -> impl Iterator<Item = &str> {
+        source.split('"').skip(1).step_by(2).filter(|text| {
+            let is_code = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+            text.contains('-') && text.bytes().all(is_code)
+        })
+    }
+
+    #[test]
+    fn every_rule_has_a_page() {
+        for source in [
+            include_str!("../../../actors/src/order/rejection.rs"),
+            include_str!("../../../actors/src/shipment/rejection.rs"),
+            include_str!("../../../actors/src/stock/rejection.rs"),
+        ] {
+            assert!(codes(source).count() > 5);
+            for code in codes(source).filter(|code| !code.starts_with("kebab")) {
+                assert!(meaning(code).is_some(), "{code}");
+            }
+        }
+        assert!(meaning("not-a-code").is_none());
+    }
 }

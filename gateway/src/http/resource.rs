@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
 use engine::journal::Document;
@@ -164,9 +164,7 @@ pub fn answer<R: Resource>(status: StatusCode, entity: &Versioned<R>) -> Result<
     let view = R::view(entity).ok_or_else(Problem::not_found)?;
     let mut response = json_response(status, &view);
     let headers = response.headers_mut();
-    if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", entity.version)) {
-        headers.insert(header::ETAG, etag);
-    }
+    headers.extend(etag(entity.version));
     if status == StatusCode::CREATED {
         let location = format!("{BASE}{}/{}", R::PATH, R::Id::from(entity.id));
         if let Ok(location) = HeaderValue::from_str(&location) {
@@ -174,6 +172,11 @@ pub fn answer<R: Resource>(status: StatusCode, entity: &Versioned<R>) -> Result<
         }
     }
     Ok(response)
+}
+
+fn etag(version: u64) -> Option<(HeaderName, HeaderValue)> {
+    let value = HeaderValue::from_str(&format!("\"{version}\"")).ok()?;
+    Some((header::ETAG, value))
 }
 
 /// 200 with a resource.
@@ -280,7 +283,9 @@ async fn get<R: Resource>(
     };
     let mut resource = shown(&entity)?;
     fields.cut(&mut resource);
-    Ok(json_response(StatusCode::OK, &resource))
+    let mut response = json_response(StatusCode::OK, &resource);
+    response.headers_mut().extend(etag(entity.version));
+    Ok(response)
 }
 
 enum Then {

@@ -14,6 +14,7 @@ const ROUTES: &str = include_str!("routes.txt");
 cases! {
     the_document_has_every_route
     the_document_describes_itself_whole
+    the_document_says_what_a_client_may_meet
     what_is_open_is_served_to_anybody
     the_pages_load_nothing_from_elsewhere
     every_problem_has_a_page
@@ -67,6 +68,24 @@ async fn the_document_describes_itself_whole(world: &'static World) {
             }
         }
     }
+}
+
+async fn the_document_says_what_a_client_may_meet(world: &'static World) {
+    let document = world.nobody().get("//openapi.json").await.gives(200);
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let takes = |name: &str| {
+                let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+                parameters.any(|it| it["in"] == "header" && it["name"] == name)
+            };
+            let is_open = operation.get("security").is_none();
+            assert_eq!(takes("quenty-company"), !is_open, "{method} {path}");
+            let accepted = &operation["responses"]["202"];
+            assert_eq!(takes("prefer"), !accepted.is_null(), "{method} {path}");
+        }
+    }
+    let order = &document["paths"]["/api/v1/orders/{id}/place"]["post"]["responses"];
+    assert_eq!(order["202"]["content"], order["200"]["content"]);
 }
 
 async fn what_is_open_is_served_to_anybody(world: &'static World) {
@@ -135,7 +154,7 @@ async fn every_problem_has_a_page(world: &'static World) {
         let html = String::from_utf8(page.bytes.to_vec()).unwrap();
         assert!(html.contains(&problem.text("code")), "{html}");
     }
-    for wrong in ["A", "a%3Cb", "%00", &"a".repeat(65)] {
+    for wrong in ["A", "a%3Cb", "%00", "not-a-code", &"a".repeat(65)] {
         world
             .nobody()
             .get(&format!("//problems/{wrong}"))

@@ -200,7 +200,9 @@ async fn fields_leave_out_the_rest(world: &'static World) {
         .admin
         .get(&format!("/products/{product}?fields=name,price"))
         .await;
-    assert_eq!(one.gives(200).body, cut);
+    let one = one.gives(200);
+    assert_eq!(one.header("etag"), "\"1\"");
+    assert_eq!(one.body, cut);
 }
 
 async fn bad_questions_are_refused(world: &'static World) {
