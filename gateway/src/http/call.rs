@@ -201,7 +201,6 @@ impl Call {
     }
 
     /// The state after a command, and what is known of the request if it came before.
-
     async fn deliver<E: Entity>(
         &self,
         tenant: Uuid,

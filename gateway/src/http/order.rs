@@ -117,8 +117,7 @@ pub fn routes(api: Api) -> Api {
             .keyed(Order::CONTEXT)
             .waits()
             .takes::<new::New>()
-            .gives::<View>(StatusCode::CREATED)
-            .gives::<View>(StatusCode::ACCEPTED),
+            .gives::<View>(StatusCode::CREATED),
             create,
         )
         .add(
