@@ -69,6 +69,7 @@ where
             version,
             tenant: TENANT,
             now,
+            clock: now,
             principal: "test".into(),
             request_id: "test".into(),
         };
