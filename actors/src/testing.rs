@@ -29,6 +29,7 @@ pub fn context(version: u64, seconds: i64) -> Context {
         version,
         tenant: TENANT,
         now: start() + TimeDelta::seconds(seconds),
+        clock: start() + TimeDelta::seconds(seconds),
         principal: "usr_test".into(),
         request_id: "test".into(),
     }
@@ -62,6 +63,14 @@ impl<E: Entity> Given<E> {
     /// Lets time pass.
     #[must_use]
     pub fn after_seconds(mut self, seconds: i64) -> Self {
+        self.context.now += TimeDelta::seconds(seconds);
+        self.context.clock += TimeDelta::seconds(seconds);
+        self
+    }
+
+    /// Lets the clock have run ahead once: it is right again, but the entity's time stays there.
+    #[must_use]
+    pub fn ahead_of_clock_by_seconds(mut self, seconds: i64) -> Self {
         self.context.now += TimeDelta::seconds(seconds);
         self
     }

@@ -136,8 +136,12 @@ pub struct Context {
     pub version: u64,
     /// The company that the entity belongs to; nil for what belongs to the installation.
     pub tenant: Uuid,
-    /// The time of the decision, in whole milliseconds.
+    /// The time of the decision, in whole milliseconds, for time stamps: never before the entity's
+    /// last event, even where the clock has gone back.
     pub now: DateTime<Utc>,
+    /// What the clock says, in whole milliseconds, for comparing with moments that others set: a
+    /// clock that once ran ahead must not make an entity late for ever after.
+    pub clock: DateTime<Utc>,
     /// Who asks: the id of a user or an API key, or `policy:…` or `timer`.
     pub principal: String,
     /// The request that this is part of.

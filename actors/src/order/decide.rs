@@ -27,7 +27,7 @@ pub(super) type Decision = Result<Vec<Event>, Rejection>;
 pub(super) fn decide(order: &Order, command: &Command, context: &Context) -> Decision {
     let Some(state) = &order.0 else {
         return match command {
-            Command::Create(command) => create(command, context.now),
+            Command::Create(command) => create(command, context),
             Command::Update(_)
             | Command::Place
             | Command::Cancel { .. }
@@ -43,10 +43,10 @@ pub(super) fn decide(order: &Order, command: &Command, context: &Context) -> Dec
     };
     match command {
         Command::Create(_) => Err(Rejection::AlreadyExists),
-        Command::Update(patch) => update(state, patch, context.now),
+        Command::Update(patch) => update(state, patch, context),
         Command::Place => step(state, Status::Placed, || {
             let terms = state.lines.iter().map(|line| Arc::clone(&line.terms));
-            place(&terms.collect::<Vec<_>>(), context.now)
+            place(&terms.collect::<Vec<_>>(), context)
         }),
         Command::Cancel { reason } => cancel::cancel(state, reason.as_ref(), context.now),
         Command::Pick if state.proposal.is_some() => Err(Rejection::ReservationPending),
@@ -102,8 +102,8 @@ pub(super) fn illegal(state: &State, to: Status) -> Rejection {
     Rejection::IllegalTransition { from, to }
 }
 
-fn create(command: &Create, now: DateTime<Utc>) -> Decision {
-    if !is_plausible(command.estimated_delivery, now) {
+fn create(command: &Create, context: &Context) -> Decision {
+    if !is_plausible(command.estimated_delivery, context.now) {
         return Err(Rejection::EstimateOutOfRange);
     }
     let (lines, totals) = agree(command.currency, &command.lines)?;
@@ -112,7 +112,7 @@ fn create(command: &Create, now: DateTime<Utc>) -> Decision {
         billing_address: command.billing_address.clone(),
         notes: command.notes.clone(),
     };
-    let placed = (!command.is_draft).then(|| place(&lines, now));
+    let placed = (!command.is_draft).then(|| place(&lines, context));
     let created = Event::Created(Box::new(Created {
         customer: command.customer,
         currency: command.currency,
@@ -128,26 +128,26 @@ fn create(command: &Create, now: DateTime<Utc>) -> Decision {
     Ok([created].into_iter().chain(placed).collect())
 }
 
-fn place(lines: &[Arc<Terms>], now: DateTime<Utc>) -> Event {
+fn place(lines: &[Arc<Terms>], context: &Context) -> Event {
     Event::Placed {
         demands: demands(lines),
-        reserve_by: now + RESERVE_WITHIN,
-        at: now,
+        reserve_by: context.clock + RESERVE_WITHIN,
+        at: context.now,
     }
 }
 
-fn update(state: &State, patch: &Patch, now: DateTime<Utc>) -> Decision {
+fn update(state: &State, patch: &Patch, context: &Context) -> Decision {
     if !state.status.is_open_to_change() {
         let status = state.status;
         return Err(Rejection::TooLateToChange { status });
     }
-    if !is_plausible(patch.estimated_delivery.flatten(), now) {
+    if !is_plausible(patch.estimated_delivery.flatten(), context.now) {
         return Err(Rejection::EstimateOutOfRange);
     }
     let said = said(state, patch);
     let lines = patch.lines.as_ref();
     let lines = lines
-        .map(|lines| change_lines(state, lines, now))
+        .map(|lines| change_lines(state, lines, context.clock))
         .transpose()?;
     Ok(said.into_iter().chain(lines.flatten()).collect())
 }
@@ -173,7 +173,7 @@ fn said(state: &State, patch: &Patch) -> Option<Event> {
 fn change_lines(
     state: &State,
     wanted: &[NewLine],
-    now: DateTime<Utc>,
+    clock: DateTime<Utc>,
 ) -> Result<Option<Event>, Rejection> {
     let (lines, totals) = agree(state.currency, wanted)?;
     if lines.iter().eq(state.lines.iter().map(|line| &line.terms)) {
@@ -188,6 +188,6 @@ fn change_lines(
             totals,
             releases: Vec::new(),
         },
-        _ => propose(state, lines, totals, now + RESERVE_WITHIN),
+        _ => propose(state, lines, totals, clock + RESERVE_WITHIN),
     }))
 }

@@ -147,7 +147,9 @@ pub(super) fn cancel_shipments(recorded: &Recorded) -> Reaction {
     else {
         return Ok(Vec::new());
     };
-    let cancel = |shipment| Outgoing::to::<Shipment>(shipment, shipment::Command::CancelForOrder);
+    let order = recorded.entity.into();
+    let cancel =
+        |shipment| Outgoing::to::<Shipment>(shipment, shipment::Command::CancelForOrder { order });
     Ok(shipments.into_iter().map(cancel).collect())
 }
 

@@ -19,9 +19,12 @@ pub(super) fn number(recorded: &Recorded) -> Reaction {
 
 /// An order hears of what its shipments reach.
 pub(super) fn tell_order(recorded: &Recorded) -> Reaction {
-    let news = match read::<Shipment>(recorded, &["scan_recorded", "cancelled"])? {
+    let names = ["scan_recorded", "cancelled", "cancel_forestalled"];
+    let news = match read::<Shipment>(recorded, &names)? {
         Some(Event::ScanRecorded(scan)) => scan.news.zip(scan.scanned.milestone()),
-        Some(Event::Cancelled { order, .. }) => order.zip(Some(Milestone::Cancelled)),
+        Some(Event::Cancelled { order, .. } | Event::CancelForestalled { order }) => {
+            order.zip(Some(Milestone::Cancelled))
+        }
         _ => None,
     };
     let tell = |(order, milestone)| {

@@ -29,7 +29,10 @@ pub enum Command {
         reason: Option<Text<500>>,
     },
     /// Calls it off because its order was; if the parcels have left, that is noted.
-    CancelForOrder,
+    CancelForOrder {
+        /// The order, to be told when there is no shipment yet that knows it.
+        order: OrderId,
+    },
 }
 
 /// What a shipment is made of.

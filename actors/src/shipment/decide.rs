@@ -10,6 +10,8 @@ use super::scan::{SCANS_AT_MOST, Scan};
 use super::state::Shipment;
 use super::status::{Milestone, Status};
 use super::tracking_number::TrackingNumber;
+use crate::ids::OrderId;
+use crate::values::Text;
 
 /// 2000-01-01T00:00:00Z: nothing that is tracked here is older.
 const EARLIEST_SECONDS: i64 = 946_684_800;
@@ -19,7 +21,7 @@ type Decision = Result<Vec<Event>, Rejection>;
 pub(super) fn decide(shipment: &Shipment, command: &Command, context: &Context) -> Decision {
     match (shipment.status, command) {
         (None, Command::Create(command)) => create(shipment, command, context),
-        (None, Command::CancelForOrder) => Ok(forestall(shipment)),
+        (None, Command::CancelForOrder { order }) => Ok(forestall(shipment, *order)),
         (None, Command::Number(_) | Command::Record(_) | Command::Cancel { .. }) => {
             Err(Rejection::NotFound)
         }
@@ -28,7 +30,7 @@ pub(super) fn decide(shipment: &Shipment, command: &Command, context: &Context) 
         (Some(_), Command::Number(number)) => renumber(shipment, number, context),
         (Some(_), Command::Record(events)) => record(shipment, events, context),
 
-        (Some(Status::Cancelled), Command::Cancel { .. } | Command::CancelForOrder) => {
+        (Some(Status::Cancelled), Command::Cancel { .. } | Command::CancelForOrder { .. }) => {
             Ok(Vec::new())
         }
         (
@@ -36,20 +38,15 @@ pub(super) fn decide(shipment: &Shipment, command: &Command, context: &Context) 
             Command::Cancel { reason },
         ) => match shipment.has_left() {
             true => Err(Rejection::TooLateToCancel { status }),
-            false => Ok(vec![Event::Cancelled {
-                order: shipment.order,
-                reason: reason.clone(),
-            }]),
+            false => Ok(call_off(shipment, reason.clone())),
         },
-        (Some(Status::Created | Status::Booked | Status::Exception), Command::CancelForOrder) => {
-            match shipment.has_left() {
-                true => Ok(miss(shipment)),
-                false => Ok(vec![Event::Cancelled {
-                    order: shipment.order,
-                    reason: None,
-                }]),
-            }
-        }
+        (
+            Some(Status::Created | Status::Booked | Status::Exception),
+            Command::CancelForOrder { .. },
+        ) => match shipment.has_left() {
+            true => Ok(miss(shipment)),
+            false => Ok(call_off(shipment, None)),
+        },
         (
             Some(
                 status @ (Status::PickedUp
@@ -76,7 +73,7 @@ pub(super) fn decide(shipment: &Shipment, command: &Command, context: &Context) 
                 | Status::Delivered
                 | Status::Returned,
             ),
-            Command::CancelForOrder,
+            Command::CancelForOrder { .. },
         ) => Ok(miss(shipment)),
     }
 }
@@ -233,10 +230,17 @@ fn is_news(shipment: &Shipment, status: Status) -> bool {
     }
 }
 
-fn forestall(shipment: &Shipment) -> Vec<Event> {
+fn call_off(shipment: &Shipment, reason: Option<Text<500>>) -> Vec<Event> {
+    let order = shipment.order;
+    vec![Event::Cancelled { order, reason }]
+}
+
+/// The order is told by this event and does not wait for the shipment to be made, since that may
+/// never happen: a consignee who was erased has no address.
+fn forestall(shipment: &Shipment, order: OrderId) -> Vec<Event> {
     match shipment.is_forestalled {
         true => Vec::new(),
-        false => vec![Event::CancelForestalled {}],
+        false => vec![Event::CancelForestalled { order: Some(order) }],
     }
 }
 

@@ -34,8 +34,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Text<500>>,
     },
-    /// Its order was cancelled before the shipment had been made: it will be made as cancelled.
-    CancelForestalled {},
+    /// Its order was cancelled before the shipment had been made: if it ever is, then as cancelled.
+    CancelForestalled {
+        /// The order that it was to serve, to be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<OrderId>,
+    },
     /// Its order was cancelled after the parcels had left.
     CancelMissed {},
 }
@@ -142,7 +146,7 @@ impl engine::Event for Event {
             Self::ScanRecorded(scan) => scan.personal.is_some(),
             Self::Numbered { .. }
             | Self::Cancelled { .. }
-            | Self::CancelForestalled {}
+            | Self::CancelForestalled { .. }
             | Self::CancelMissed {} => false,
         }
     }

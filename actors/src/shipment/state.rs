@@ -158,7 +158,7 @@ impl Entity for Shipment {
                 cancel_reason: reason.clone(),
                 ..self
             },
-            Event::CancelForestalled {} => Self {
+            Event::CancelForestalled { .. } => Self {
                 is_forestalled: true,
                 ..self
             },

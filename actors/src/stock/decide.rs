@@ -22,7 +22,7 @@ pub(super) fn decide(
     if stock.item.is_some_and(|known| known != item) {
         return Err(Rejection::WrongItem);
     }
-    let Some(event) = react(stock, item, &command.action, context.now)? else {
+    let Some(event) = react(stock, item, &command.action, context.clock)? else {
         return Ok(Vec::new());
     };
     if stock.item.is_some() {
@@ -39,7 +39,7 @@ fn react(
     stock: &Stock,
     item: Item,
     action: &Action,
-    now: DateTime<Utc>,
+    clock: DateTime<Utc>,
 ) -> Result<Option<Event>, Rejection> {
     match action {
         Action::Move {
@@ -70,13 +70,13 @@ fn react(
             *quantity,
             *backorder,
             *reserve_by,
-            now,
+            clock,
         )),
         Action::Release {
             order,
             keep,
             reserve_by,
-        } => Ok(release(stock, *order, *keep, *reserve_by, now)),
+        } => Ok(release(stock, *order, *keep, *reserve_by, clock)),
         Action::Issue {
             order,
             shipment,
@@ -205,7 +205,7 @@ fn reserve(
     quantity: i64,
     backorder: bool,
     reserve_by: DateTime<Utc>,
-    now: DateTime<Utc>,
+    clock: DateTime<Utc>,
 ) -> Option<Event> {
     let reservation = stock.reservations.get(&order);
     if reservation.is_some_and(|known| known.reserve_by >= reserve_by)
@@ -215,7 +215,7 @@ fn reserve(
     }
     let (had, issued) = reservation.map_or((0, 0), |known| (known.quantity, known.issued));
     let (more, available) = (quantity.saturating_sub(had), stock.available());
-    let reason = if now > reserve_by || stock.settled.is_forgotten(reserve_by) {
+    let reason = if clock > reserve_by || stock.settled.is_forgotten(reserve_by) {
         RefusalReason::TooLate
     } else if quantity <= issued || more > QUANTITY_MAX.saturating_sub(stock.reserved) {
         RefusalReason::OutOfRange
@@ -227,7 +227,7 @@ fn reserve(
             quantity,
             backorder,
             reserve_by,
-            at: now,
+            at: clock,
             ledger: Entry {
                 kind: EntryKind::Reservation,
                 on_hand: 0,
@@ -241,7 +241,7 @@ fn reserve(
         available: available.saturating_add(had),
         reason,
         reserve_by,
-        at: now,
+        at: clock,
     })
 }
 
@@ -250,12 +250,12 @@ fn release(
     order: OrderId,
     keep: i64,
     reserve_by: DateTime<Utc>,
-    now: DateTime<Utc>,
+    clock: DateTime<Utc>,
 ) -> Option<Event> {
     let barred = Event::Barred {
         order,
         reserve_by,
-        at: now,
+        at: clock,
     };
     let Some(reservation) = stock.reservations.get(&order) else {
         // An order that keeps something was reserved for: it is here no more because all was

@@ -66,7 +66,7 @@ pub enum Event {
         backorder: bool,
         /// Until when the order waits for this answer.
         reserve_by: DateTime<Utc>,
-        /// When it was decided.
+        /// When it was decided, by the clock: from then on, orders that end before are forgotten.
         at: DateTime<Utc>,
         /// What it did to the balance.
         ledger: Entry,
@@ -83,7 +83,7 @@ pub enum Event {
         reason: RefusalReason,
         /// Until when the order waits for this answer.
         reserve_by: DateTime<Utc>,
-        /// When it was decided.
+        /// When it was decided, by the clock: from then on, orders that end before are forgotten.
         at: DateTime<Utc>,
     },
     /// An order gave up what it had not sent on its way.
@@ -103,7 +103,7 @@ pub enum Event {
         order: OrderId,
         /// Until when the order would have waited.
         reserve_by: DateTime<Utc>,
-        /// When it was decided.
+        /// When it was decided, by the clock: from then on, orders that end before are forgotten.
         at: DateTime<Utc>,
     },
     /// Reserved goods left in a shipment.

@@ -33,9 +33,10 @@ impl<E: Entity> State<E> {
         {
             return self.answer_in_turn(before, Answer::Stale, call);
         }
-        let at = now(&before);
+        let clock = clock();
+        let at = clock.max(before.updated_at);
         let waiting = call.waiting.clone();
-        let decided = waiting.in_scope(|| guarded(|| decide(&before, &call, at)));
+        let decided = waiting.in_scope(|| guarded(|| decide(&before, &call, (at, clock))));
         match decided {
             Err(what) => self.panicked(what, call),
             Ok(Ok(decision)) => self.accept(before, decision, call, at),
@@ -193,7 +194,11 @@ impl<E: Entity> State<E> {
 
 /// The time of a decision. An entity's time never runs backwards, even where a clock does.
 pub(super) fn now<E>(before: &Versioned<E>) -> DateTime<Utc> {
-    Utc::now().trunc_subsecs(3).max(before.updated_at)
+    clock().max(before.updated_at)
+}
+
+fn clock() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(3)
 }
 
 /// Runs the domain's code; a panic of it comes back as its message.
@@ -204,13 +209,14 @@ fn guarded<T>(domain: impl FnOnce() -> T) -> Result<T, String> {
 fn decide<E: Entity>(
     before: &Arc<Versioned<E>>,
     call: &Call<E>,
-    at: DateTime<Utc>,
+    (now, clock): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Decision<E>, decision::Refusal<E::Rejection>> {
     let context = Context {
         entity: before.id,
         version: before.version,
         tenant: call.meta.tenant,
-        now: at,
+        now,
+        clock,
         principal: call.meta.principal.to_string(),
         request_id: call.meta.request_id.to_string(),
     };

@@ -165,7 +165,7 @@ pub fn event(event: &Recorded) -> Option<Box<RawValue>> {
         }
         // Not why: that is between the company and its customer.
         Event::Cancelled { .. } => public.status = Some(Status::Cancelled),
-        Event::CancelForestalled {} | Event::CancelMissed {} => return None,
+        Event::CancelForestalled { .. } | Event::CancelMissed {} => return None,
     }
     to_raw_value(&public).ok()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use engine::feed::Reader;
 use engine::{Engine, Recorded};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::channel::{Channel, Entry};
@@ -16,6 +16,8 @@ use super::ticket::Tickets;
 use super::topic::{self, Key, Topic};
 use crate::app::CONTEXTS;
 
+/// Batches of events that are read and wait to be fanned out.
+const BATCHES: usize = 16;
 /// How long to wait after a journal could not be read.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often a connection is asked whether it is there, in seconds; and how long it has to answer.
@@ -39,7 +41,7 @@ pub struct Hub {
     channels: Arc<DashMap<Key, Arc<Channel>>>,
     viewers: AtomicU64,
     beats: Arc<Vec<watch::Sender<Beat>>>,
-    _tasks: [AbortOnDropHandle<()>; 2],
+    _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 /// A viewer's place at a channel, until dropped.
@@ -72,16 +74,20 @@ impl Hub {
                 .map(|_| watch::Sender::new(Beat::Pong))
                 .collect(),
         );
-        let tasks = [
-            tokio::spawn(fan.run(readers)),
+        let (batches, incoming) = mpsc::channel(BATCHES);
+        let mut tasks = vec![
+            tokio::spawn(fan.run(incoming)),
             tokio::spawn(keep_time(Arc::clone(&beats))),
         ];
+        for (context, reader) in readers.into_iter().enumerate() {
+            tasks.push(tokio::spawn(follow(context, reader, batches.clone())));
+        }
         Ok(Self {
             tickets: Tickets::default(),
             channels,
             viewers: AtomicU64::new(0),
             beats,
-            _tasks: tasks.map(AbortOnDropHandle::new),
+            _tasks: tasks.into_iter().map(AbortOnDropHandle::new).collect(),
         })
     }
 
@@ -121,6 +127,9 @@ impl Drop for Seat {
     }
 }
 
+/// Events of a context, by its place in [`CONTEXTS`].
+type Batch = (usize, Vec<Arc<Recorded>>);
+
 /// The one task that fans events out: one for all contexts, since a company's cursor counts the
 /// events of all of them, and must not count any that is not yet in the channel.
 struct Fan {
@@ -129,21 +138,9 @@ struct Fan {
 }
 
 impl Fan {
-    async fn run(mut self, [mut customer, mut order, mut shipping]: [Reader; 3]) {
-        loop {
-            let (context, batch) = tokio::select! {
-                batch = customer.next() => (0, batch),
-                batch = order.next() => (1, batch),
-                batch = shipping.next() => (2, batch),
-            };
-            match batch {
-                Ok(batch) => batch.iter().for_each(|event| self.publish(context, event)),
-                Err(error) => {
-                    let context = CONTEXTS[context];
-                    tracing::warn!(%error, context, "live events wait: the journal cannot be read");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
+    async fn run(mut self, mut incoming: mpsc::Receiver<Batch>) {
+        while let Some((context, events)) = incoming.recv().await {
+            events.iter().for_each(|event| self.publish(context, event));
         }
     }
 
@@ -163,6 +160,25 @@ impl Fan {
         match topic {
             Topic::Entity { .. } => event.version.to_string(),
             Topic::Company { tenant } => self.position.encode(*tenant),
+        }
+    }
+}
+
+/// Reads one context for the fan. A task for each, so that none waits for the journal of another,
+/// and none drops a reading under way because another had something first.
+async fn follow(context: usize, mut reader: Reader, batches: mpsc::Sender<Batch>) {
+    loop {
+        match reader.next().await {
+            Ok(events) => {
+                if batches.send((context, events)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                let context = CONTEXTS[context];
+                tracing::warn!(%error, context, "live events wait: the journal cannot be read");
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::Error;
@@ -167,7 +168,7 @@ impl Connection<'_> {
                 frame = self.line.socket.recv(), if self.session.is_drained() => {
                     self.hear(frame).await
                 }
-                message = self.session.next() => self.line.send(message).await,
+                message = self.session.next() => self.tell(message).await,
             };
             if let Err(close) = step {
                 return close;
@@ -186,6 +187,19 @@ impl Connection<'_> {
             }
             (Beat::Ping, Some(_)) | (Beat::Pong, None) => Ok(()),
         }
+    }
+
+    /// Sends a message. One that has to wait, and then goes through, shows as well as a pong that
+    /// the peer is there: what it sent lies unread meanwhile, and our ping waits behind other data.
+    /// One that goes at once shows nothing: the system takes some also for a peer that is gone.
+    async fn tell(&mut self, message: Message) -> Result<(), Close> {
+        let mut sending = pin!(self.line.send(message));
+        if let Poll::Ready(sent) = futures::poll!(&mut sending) {
+            return sent;
+        }
+        sending.await?;
+        self.asked = None;
+        Ok(())
     }
 
     async fn hear(&mut self, frame: Option<Result<Frame, Error>>) -> Result<(), Close> {

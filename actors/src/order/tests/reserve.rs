@@ -83,6 +83,15 @@ fn is_rejected_once_all_have_answered_and_releases_what_it_got() {
 }
 
 #[test]
+fn waits_by_the_clock_even_after_one_that_ran_ahead() {
+    let order = draft(lines()).ahead_of_clock_by_seconds(3_600);
+    let order = order.when(Command::Place).happened();
+    assert_eq!(state(&order).reserve_by, Some(reserve_by()));
+    let placed_at = state(&order).placed_at;
+    assert_eq!(placed_at, Some(start() + TimeDelta::seconds(3_600)));
+}
+
+#[test]
 fn is_rejected_when_answers_do_not_come() {
     let order = placed().when(reserved(1)).happened();
     let [timer] = order.state().timers().try_into().unwrap();

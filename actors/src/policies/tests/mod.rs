@@ -7,7 +7,7 @@ mod world;
 use proptest::prelude::*;
 
 use self::steps::Step;
-use self::world::World;
+use self::world::{Sent, World};
 use super::ALL;
 use crate::order::{self, Order};
 use crate::shipment::Status;
@@ -117,14 +117,13 @@ fn an_order_goes_all_the_way() {
     assert_eq!(world.on_hand(0, 0), 9);
 }
 
-/// Nobody knows where the goods of an erased customer go; somebody must be told.
-#[test]
-fn a_shipment_without_a_consignee_is_an_alarm() {
+/// An order that has asked for its shipment.
+fn shipping() -> World {
     let mut world = World::new();
     world.fill(9);
     for step in [
         Step::Create {
-            lines: vec![(0, 0, 1)],
+            lines: vec![(0, 0, 2)],
             is_draft: false,
         },
         Step::DeliverAll(0),
@@ -137,6 +136,28 @@ fn a_shipment_without_a_consignee_is_an_alarm() {
     ] {
         world.take(step);
     }
+    world
+}
+
+#[test]
+fn an_order_is_called_off_although_its_shipment_can_never_be_made() {
+    let mut world = shipping();
+    let held: Vec<_> = std::mem::take(&mut world.on_their_way);
+    assert!(matches!(held[..], [Sent::Shipment(..)]), "{held:?}");
+    world.take(Step::Cancel(0));
+    world.settle(&[]);
+    assert_eq!(world.status(0), order::Status::Cancelled);
+    assert_eq!(world.reserved(0, 0), 0);
+    // Should it be made after all, that changes nothing.
+    world.on_their_way = held;
+    world.settle(&[]);
+    world.check_agreement();
+}
+
+/// Nobody knows where the goods of an erased customer go; somebody must be told.
+#[test]
+fn a_shipment_without_a_consignee_is_an_alarm() {
+    let world = shipping();
     let (id, event) = world.orders.events.last().unwrap();
     let mut recorded = world::record::<Order>(*id, 1, event, start());
     assert_eq!(super::order::make_shipment(&recorded).unwrap().len(), 1);

@@ -69,6 +69,7 @@ where
             version,
             tenant: TENANT,
             now,
+            clock: now,
             principal: "test".into(),
             request_id: "test".into(),
         };
@@ -132,8 +133,16 @@ impl World {
     }
 
     pub(super) fn on_hand(&self, product_number: u8, location_number: u8) -> i64 {
+        self.stock(product_number, location_number).on_hand
+    }
+
+    pub(super) fn reserved(&self, product_number: u8, location_number: u8) -> i64 {
+        self.stock(product_number, location_number).reserved
+    }
+
+    fn stock(&self, product_number: u8, location_number: u8) -> &Stock {
         let id = StockId::of(product(product_number), location(location_number));
-        self.stocks.states[&Uuid::from(id)].on_hand
+        &self.stocks.states[&Uuid::from(id)]
     }
 
     /// Delivers everything that is on its way, and fires the timers that are still set.

@@ -91,6 +91,10 @@ fn cancel() -> Command {
     Command::Cancel { reason: None }
 }
 
+fn cancel_for_order() -> Command {
+    Command::CancelForOrder { order: order() }
+}
+
 #[test]
 fn is_made_under_a_number_of_our_own() {
     let shipment = made();
@@ -180,7 +184,7 @@ fn what_is_not_there_refuses() {
         given::<Shipment>([])
             .when(command.clone())
             .refused(Rejection::NotFound);
-        given::<Shipment>([Event::CancelForestalled {}])
+        given::<Shipment>([Event::CancelForestalled { order: None }])
             .when(command)
             .refused(Rejection::NotFound);
     }
@@ -269,7 +273,7 @@ fn is_cancelled_until_it_has_left() {
         }])
         .when(cancel())
         .then([])
-        .when(Command::CancelForOrder)
+        .when(cancel_for_order())
         .then([]);
     // What goes wrong at the sender's door does not mean that it has left.
     made()
@@ -318,18 +322,20 @@ fn an_order_cancelled_too_late_is_noted_once() {
     made()
         .when(record([seen(Status::InTransit, 1)]))
         .happened()
-        .when(Command::CancelForOrder)
+        .when(cancel_for_order())
         .then([Event::CancelMissed {}])
-        .when(Command::CancelForOrder)
+        .when(cancel_for_order())
         .then([]);
 }
 
 #[test]
 fn cancelling_may_overtake_making() {
     let shipment = given::<Shipment>([])
-        .when(Command::CancelForOrder)
-        .then([Event::CancelForestalled {}])
-        .when(Command::CancelForOrder)
+        .when(cancel_for_order())
+        .then([Event::CancelForestalled {
+            order: Some(order()),
+        }])
+        .when(cancel_for_order())
         .then([]);
     assert!(!shipment.state().exists());
     assert_eq!(shipment.state().tracking(), None);

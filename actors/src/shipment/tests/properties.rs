@@ -94,7 +94,7 @@ proptest! {
             |_, _| {},
         );
         let context = context(events.len() as u64, 0);
-        prop_assert!(shipment.decide(&Command::CancelForOrder, &context).is_ok());
+        prop_assert!(shipment.decide(&cancel_for_order(), &context).is_ok());
         prop_assert!(shipment.decide(&create(Numbering::Own), &context).is_ok());
     }
 }
@@ -102,7 +102,7 @@ proptest! {
 fn is_from_saga(command: &Command) -> bool {
     match command {
         Command::Create(create) => !matches!(create.numbering, Numbering::Given(_)),
-        Command::CancelForOrder => true,
+        Command::CancelForOrder { .. } => true,
         Command::Number(_) | Command::Record(_) | Command::Cancel { .. } => false,
     }
 }
@@ -124,6 +124,6 @@ fn command() -> impl Strategy<Value = Command> {
         1 => Just(Command::Number(number("WISHED-1"))),
         8 => proptest::collection::vec(scan(), 1..4).prop_map(record),
         1 => Just(cancel()),
-        1 => Just(Command::CancelForOrder),
+        1 => Just(cancel_for_order()),
     ]
 }

@@ -250,6 +250,14 @@ fn a_reserve_after_its_moment_is_refused() {
 }
 
 #[test]
+fn a_clock_that_once_ran_ahead_makes_nobody_late() {
+    given::<Stock>(with(5))
+        .ahead_of_clock_by_seconds(3_600)
+        .when(reserve(1, 1))
+        .then([reserved(1, 1, false)]);
+}
+
+#[test]
 fn a_forgotten_order_is_refused_even_if_the_clock_goes_back() {
     let passing = Event::Reserved {
         order: order(2),
