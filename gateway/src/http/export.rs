@@ -29,14 +29,13 @@ use crate::http::call::Call;
 use crate::http::events;
 use crate::http::list;
 use crate::http::resource::{Resource, shown};
+use crate::live::feed;
 use crate::problem::Problem;
 
 /// Lines ready for a client who is slow to take them.
 const READY: usize = 256;
 /// Resources, or events, read at a time.
 const PAGE: u32 = 500;
-/// Positions of a shard looked at at a time.
-const SPAN: u32 = 10_000;
 
 /// The last line, by which a whole export is told from one that broke off.
 pub const END: &str = "{\"object\":\"end\"}\n";
@@ -158,9 +157,7 @@ impl Writer {
             .iter()
             .any(|(shard, end)| after.get(shard).is_none_or(|at| at < end))
         {
-            let page = engine
-                .tenant_feed(context, self.tenant, &after, SPAN, PAGE)
-                .await?;
+            let (page, _) = feed::look(engine, context, self.tenant, &after, PAGE).await?;
             for event in &page.events {
                 self.put(events::render(event)).await?;
             }

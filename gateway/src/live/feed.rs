@@ -1,14 +1,17 @@
 //! A company's events of all contexts in one feed, a page at a time.
 
 use engine::feed::Positions;
+use engine::journal::TenantPage;
 use engine::{Engine, Recorded, Shard};
 use uuid::Uuid;
 
 use super::cursor::Vector;
 use crate::app::CONTEXTS;
 
-/// How many positions of a shard are looked at for one page: what lies there may all belong to
-/// other companies.
+/// How many positions of each shard are looked at first. A page takes a few events of every shard,
+/// so looking far reads many times more than it shows.
+const FIRST_SPAN: u32 = 2;
+/// How many at most for one page: what lies there may all belong to other companies.
 const SPAN: u32 = 1_000;
 
 /// Some of a company's events.
@@ -42,11 +45,9 @@ pub async fn page(
         let left = limit.saturating_sub(page.events.len().try_into().unwrap_or(limit));
         let share = left.div_ceil((CONTEXTS.len() - turn).try_into().unwrap_or(1));
         let (name, positions) = (CONTEXTS[context], &from.0[context]);
-        let read = engine
-            .tenant_feed(name, tenant, positions, SPAN, share)
-            .await?;
+        let (read, is_cut) = look(engine, name, tenant, positions, share).await?;
         // Not whether anything was passed: others' events are, all the time.
-        page.is_end &= read.events.len() < share as usize && !is_cut(positions, &read.looked_at);
+        page.is_end &= read.events.len() < share as usize && !is_cut;
         for (shard, position) in read.looked_at.into_iter().filter(|it| it.1 > 0) {
             page.after.advance(context, shard, position);
         }
@@ -56,11 +57,35 @@ pub async fn page(
     Ok(page)
 }
 
-/// Whether a shard may go on beyond what was looked at.
-fn is_cut(from: &Positions, looked_at: &[(Shard, u64)]) -> bool {
+/// A company's events of one context that follow a position, at most `limit`, and whether a shard
+/// may go on beyond what was looked at. Looks further only as long as there is too little.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn look(
+    engine: &Engine,
+    context: &str,
+    tenant: Uuid,
+    from: &Positions,
+    limit: u32,
+) -> Result<(TenantPage, bool), engine::Error> {
+    let mut span = FIRST_SPAN;
+    loop {
+        let page = engine
+            .tenant_feed(context, tenant, from, span, limit)
+            .await?;
+        let is_cut = is_cut(from, &page.looked_at, span);
+        if page.events.len() >= limit as usize || !is_cut || span == SPAN {
+            return Ok((page, is_cut));
+        }
+        span = (span * 8).min(SPAN);
+    }
+}
+
+fn is_cut(from: &Positions, looked_at: &[(Shard, u64)], span: u32) -> bool {
     looked_at.iter().any(|(shard, position)| {
         let start = from.get(shard).copied().unwrap_or(0);
-        position - start >= u64::from(SPAN)
+        position - start >= u64::from(span)
     })
 }
 
