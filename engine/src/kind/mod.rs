@@ -273,6 +273,11 @@ impl<E: Entity> AnyKind for Arc<Kind<E>> {
             crate::router::Reply::Refused(rejection) => {
                 Ok(Delivered::Refused(rejection.to_string()))
             }
+            // What was done elsewhere was not done here.
+            crate::router::Reply::Seen(row) if (row.kind.as_str(), row.entity) != (E::KIND, id) => {
+                let elsewhere = format!("{} {}", row.kind, row.entity);
+                Err(Error::Panicked(format!("its key was used for {elsewhere}")))
+            }
             crate::router::Reply::Seen(row) => {
                 Ok(row.refusal.map_or(Delivered::Done, Delivered::Refused))
             }

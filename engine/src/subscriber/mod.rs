@@ -1,8 +1,8 @@
 //! Runs the policies of a context: reads its feed from a stored position, sends what they want
 //! sent, and parks what cannot be handled.
 //!
-//! Delivery is at least once; the request key of every command, made of the policy's name and the
-//! event's id, makes its effect happen once. Events are handled side by side, so that an event that
+//! Delivery is at least once; the request key of every command, made of the policy's name, the
+//! event's id and the addressee, makes its effect happen once. Events are handled side by side, so that an event that
 //! cannot be handled holds back only its own saga. The stored position is the one up to which
 //! everything is handled or parked.
 
@@ -17,6 +17,7 @@ use chrono::Utc;
 use futures::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use self::keeper::Keeper;
 use crate::committer::{Committer, Note};
@@ -102,11 +103,8 @@ impl Subscriber {
         for policy in &self.policies {
             // One policy that panics must not end them all.
             match catch_unwind(AssertUnwindSafe(|| (policy.react)(event))) {
-                Ok(Ok(outgoing)) => {
-                    wanted.extend(outgoing.into_iter().enumerate().map(|(index, outgoing)| {
-                        (format!("{}/{index}", event.id()), *policy, outgoing)
-                    }))
-                }
+                Ok(Ok(outgoing)) => wanted
+                    .extend(keyed(event, outgoing).map(|(key, outgoing)| (key, *policy, outgoing))),
                 Ok(Err(error)) => {
                     return (Vec::new(), Some(format!("{error}: {}", error.source)));
                 }
@@ -297,4 +295,18 @@ impl Subscriber {
         };
         self.committer.note(note).await
     }
+}
+
+/// Gives every command its key, which names the addressee: a policy may come to want more or other
+/// commands, or the same in another order, and yet each of them has its effect once.
+fn keyed(event: &Recorded, outgoing: Vec<Outgoing>) -> impl Iterator<Item = (String, Outgoing)> {
+    let event = event.id();
+    let mut sent: HashMap<(&'static str, Uuid), u32> = HashMap::new();
+    outgoing.into_iter().map(move |outgoing| {
+        let (kind, entity) = (outgoing.kind, outgoing.entity);
+        let ordinal = sent.entry((kind, entity)).or_default();
+        let key = format!("{event}/{kind}/{}/{ordinal}", entity.simple());
+        *ordinal += 1;
+        (key, outgoing)
+    })
 }

@@ -94,6 +94,37 @@ pub(crate) const MIRRORING: Policy = Policy {
     react,
 };
 
+/// What a counter adds, its mirror and that one's twin note.
+pub(crate) const TWIN_MIRRORING: Policy = Policy {
+    react: |event| {
+        let mut outgoing = react(event)?;
+        if let Some(added) = outgoing.first().and_then(note) {
+            outgoing.push(Outgoing::to::<Mirror>(twin(event.entity), added));
+        }
+        Ok(outgoing)
+    },
+    ..MIRRORING
+};
+
+/// The same policy as it was rewritten later: it wants the same, in another order.
+pub(crate) const REVERSED: Policy = Policy {
+    react: |event| {
+        let mut outgoing = (TWIN_MIRRORING.react)(event)?;
+        outgoing.reverse();
+        Ok(outgoing)
+    },
+    ..MIRRORING
+};
+
+/// Another entity for every entity.
+pub(crate) fn twin(id: Uuid) -> Uuid {
+    Uuid::from_u128(!id.as_u128())
+}
+
+fn note(outgoing: &Outgoing) -> Option<Ask> {
+    outgoing.command.downcast_ref::<Ask>().cloned()
+}
+
 fn react(event: &Recorded) -> Result<Vec<Outgoing>, Unreadable> {
     if &*event.kind != Counter::<1>::KIND {
         return Ok(Vec::new());
