@@ -31,6 +31,8 @@ pub(crate) enum Failure {
     Unavailable(String),
     /// The journal refuses this very decision, which will be no better another time.
     Refused(String),
+    /// What is stored of this very decision's surroundings is damaged; nothing was written.
+    Damaged(String),
     /// It is not known; the former transaction has ended since, so a reload tells.
     InDoubt(String),
 }
@@ -40,6 +42,7 @@ impl From<Failure> for Error {
         match failure {
             Failure::Unavailable(why) => Self::Unavailable(why),
             Failure::Refused(why) => Self::Panicked(format!("writing it down: {why}")),
+            Failure::Damaged(what) => Self::Damaged(what),
             Failure::InDoubt(why) => Self::InDoubt(why),
         }
     }

@@ -51,8 +51,8 @@ impl Task {
         }
     }
 
-    /// Commits everything, in halves where the journal refuses the whole: one bad decision never
-    /// harms its neighbours.
+    /// Commits everything, in halves where the journal refuses the whole or meets damage: one bad
+    /// decision, or one damaged row, never harms its neighbours.
     async fn commit(&mut self, submissions: Vec<Submission>, notes: Notes) {
         let mut rest = vec![(submissions, notes)];
         while let Some((submissions, notes)) = rest.pop() {
@@ -63,12 +63,10 @@ impl Task {
             let (batch, tickets) = self.batch(&mut submissions, &notes);
             match self.try_commit(&batch, &tickets).await {
                 Ok(outcomes) => self.committed(batch, tickets, outcomes, notes),
-                Err(journal::Error::Refused(why)) if batch.appends.len() + notes.len() > 1 => {
-                    tracing::warn!(
-                        context = self.context,
-                        why,
-                        "batch refused; trying in halves"
-                    );
+                Err(error @ (journal::Error::Refused(_) | journal::Error::Damaged(_)))
+                    if batch.appends.len() + notes.len() > 1 =>
+                {
+                    tracing::warn!(context = self.context, %error, "trying in halves");
                     let mut first: Vec<_> = batch
                         .appends
                         .into_iter()
@@ -207,7 +205,8 @@ impl Task {
                 Failure::InDoubt(why)
             }
             journal::Error::Refused(why) => Failure::Refused(why),
-            other => Failure::Unavailable(other.to_string()),
+            journal::Error::Damaged(what) => Failure::Damaged(what),
+            journal::Error::Unavailable(why) => Failure::Unavailable(why),
         };
         for (append, ticket) in batch.appends.into_iter().zip(tickets) {
             if !append.events.is_empty() {
