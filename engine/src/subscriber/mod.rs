@@ -35,6 +35,8 @@ pub(crate) const POLICIES: &str = "policies";
 /// The first pause between attempts; doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How many bytes of the reason are kept why an event was parked.
+const REASON_MAX: usize = 4_096;
 
 /// Handles events of one context with its policies.
 pub(crate) struct Subscriber {
@@ -251,6 +253,7 @@ impl Subscriber {
     }
 
     async fn park(&self, event: &Recorded, reason: String) {
+        let reason = storable(&reason);
         tracing::error!(
             context = self.context, event = event.id(), name = %event.name, reason,
             "an event was parked"
@@ -283,7 +286,7 @@ impl Subscriber {
         };
         let note = match failure {
             Some(reason) => Note::Park(Parked {
-                reason,
+                reason: storable(&reason),
                 attempts: parked.attempts + 1,
                 at: Utc::now(),
                 ..parked.clone()
@@ -295,6 +298,13 @@ impl Subscriber {
         };
         self.committer.note(note).await
     }
+}
+
+/// A reason as every journal stores it: a panic may say anything, and at any length, but what cannot
+/// be stored would hold its event for ever.
+fn storable(reason: &str) -> String {
+    let cut = reason.floor_char_boundary(REASON_MAX);
+    reason[..cut].replace('\0', "\u{fffd}")
 }
 
 /// Gives every command its key, which names the addressee: a policy may come to want more or other

@@ -10,7 +10,7 @@ use crate::counter::{Counter, Fact};
 
 /// An amount that a mirror refuses until it is open.
 pub(crate) const UNLUCKY: i64 = 13;
-/// An amount that makes the policy panic.
+/// An amount that makes the policy panic, and say so in words that no journal stores.
 pub(crate) const SCARY: i64 = 666;
 
 /// Copies what a counter of the same id counts.
@@ -132,7 +132,7 @@ fn react(event: &Recorded) -> Result<Vec<Outgoing>, Unreadable> {
     let Fact::Added { amount } = event.event::<Counter>()? else {
         return Ok(Vec::new());
     };
-    assert!(amount != SCARY, "scared");
+    assert!(amount != SCARY, "scared\0{}", "ä".repeat(10_000));
     Ok(vec![Outgoing::to::<Mirror>(
         event.entity,
         Ask::Note(amount),

@@ -164,6 +164,10 @@ async fn a_policy_that_panics_on_one_event_goes_on_with_the_next() {
     until_mirrored(&world, id, 1).await;
     let parked = until_parked(&world, 1).await.remove(0);
     assert!(parked.reason.contains("scared"), "{}", parked.reason);
+    world.engine.retry_parked("test", &parked).await.unwrap();
+    let again = until_parked(&world, 1).await.remove(0);
+    assert_eq!(again.attempts, parked.attempts + 1);
+    assert!(again.reason.len() < 10_000);
 }
 
 #[tokio::test]
