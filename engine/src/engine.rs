@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorRef};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -356,6 +357,7 @@ impl Engine {
                 policies: of_context(policies, context.name),
                 kinds: Arc::clone(kinds),
                 committer: context.committer.clone(),
+                rooms: self.policy_rooms(),
                 config: node.config.clone(),
             });
             if !subscriber.policies.is_empty() {
@@ -367,6 +369,12 @@ impl Engine {
             self.subscribers.insert(context.name, subscriber);
         }
         Ok(())
+    }
+
+    /// Places for commands of one context's policies, in each context.
+    fn policy_rooms(&self) -> HashMap<&'static str, Semaphore> {
+        let room = || Semaphore::new(self.node.config.policy_concurrency.max(1));
+        self.contexts().map(|name| (name, room())).collect()
     }
 
     fn context(&self, name: &str) -> Result<&Arc<ContextParts>, Error> {

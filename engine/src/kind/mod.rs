@@ -231,6 +231,9 @@ impl<E: Entity> Starter for Kind<E> {
 /// A kind without its type, for those who learn at run time whom they address.
 #[async_trait]
 pub(crate) trait AnyKind: Send + Sync {
+    /// [`Entity::CONTEXT`].
+    fn context(&self) -> &'static str;
+
     /// Sends a command of the kind's own type.
     async fn deliver(
         &self,
@@ -259,6 +262,10 @@ pub(crate) enum Delivered {
 
 #[async_trait]
 impl<E: Entity> AnyKind for Arc<Kind<E>> {
+    fn context(&self) -> &'static str {
+        E::CONTEXT
+    }
+
     async fn deliver(
         &self,
         id: Uuid,

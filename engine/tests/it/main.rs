@@ -10,6 +10,7 @@
 mod bounds;
 mod counter;
 mod failing;
+mod far;
 mod feeds;
 mod loading;
 mod mirror;

@@ -13,9 +13,9 @@ pub(crate) const UNLUCKY: i64 = 13;
 /// An amount that makes the policy panic, and say so in words that no journal stores.
 pub(crate) const SCARY: i64 = 666;
 
-/// Copies what a counter of the same id counts.
+/// Copies what a counter of the same id counts; if it is `FAR`, in another context.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Mirror {
+pub(crate) struct Mirror<const FAR: bool = false> {
     pub(crate) total: i64,
     pub(crate) notes: u32,
     pub(crate) is_open: bool,
@@ -59,9 +59,9 @@ impl Rejection for Unlucky {
     }
 }
 
-impl Entity for Mirror {
-    const KIND: &'static str = "mirror";
-    const CONTEXT: &'static str = "test";
+impl<const FAR: bool> Entity for Mirror<FAR> {
+    const KIND: &'static str = if FAR { "far_mirror" } else { "mirror" };
+    const CONTEXT: &'static str = if FAR { "far" } else { "test" };
     const SCHEMA: u32 = 1;
     type Id = Uuid;
     type Command = Ask;
@@ -92,6 +92,18 @@ pub(crate) const MIRRORING: Policy = Policy {
     name: "mirroring",
     context: "test",
     react,
+};
+
+/// What a counter adds, its far mirror notes.
+pub(crate) const FAR_MIRRORING: Policy = Policy {
+    name: "far mirroring",
+    react: |event| {
+        let outgoing = react(event)?;
+        let notes = outgoing.iter().filter_map(note);
+        let far = notes.map(|note| Outgoing::to::<Mirror<true>>(event.entity, note));
+        Ok(far.collect())
+    },
+    ..MIRRORING
 };
 
 /// What a counter adds, its mirror and that one's twin note.
