@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use super::drops::Drops;
 use super::{Failure, Leases, Note, Submission, Ticket, Work};
-use crate::envelope::Recorded;
+use crate::envelope::{Recorded, Shard};
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::journal::plan::{self, EventPlan};
-use crate::journal::{self, Append, Batch, Journal, Outcome};
+use crate::journal::{self, Append, Batch, Journal, Lease, Outcome};
 use crate::panics;
 
 pub(super) struct Task {
@@ -220,13 +220,14 @@ impl Task {
     }
 
     /// Raises the node's own epoch on the shards of a batch that is in doubt. That waits for the
-    /// former transaction, so whoever reloads afterwards sees whether it happened.
+    /// former transaction, so whoever reloads afterwards sees whether it happened. Shards that
+    /// another process has taken over meanwhile stay with that one.
     async fn end_former_transaction(&self, batch: &Batch) {
         let shards = plan::shards(batch);
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.journal.take_over(self.node, &shards).await {
-                Ok(leases) => return self.leases.set(&leases),
+            match self.journal.renew(self.node, &shards).await {
+                Ok(leases) => return self.renewed(&shards, &leases),
                 Err(error) => {
                     tracing::warn!(context = self.context, %error, "cannot settle a doubt yet");
                 }
@@ -238,6 +239,16 @@ impl Task {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(1));
         }
+    }
+
+    fn renewed(&self, shards: &[Shard], leases: &[Lease]) {
+        let none = |shard: &Shard| Lease {
+            shard: *shard,
+            epoch: 0,
+        };
+        let none: Vec<_> = shards.iter().map(none).collect();
+        self.leases.set(&none);
+        self.leases.set(leases);
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod bounds;
 mod counter;
+mod displaced;
 mod failing;
 mod far;
 mod feeds;

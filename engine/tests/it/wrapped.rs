@@ -97,6 +97,10 @@ impl Journal for Wrapped {
         self.memory.take_over(node, shards).await
     }
 
+    async fn renew(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
+        self.memory.renew(node, shards).await
+    }
+
     async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Error> {
         assert!(!self.panics.swap(false, Ordering::Relaxed), "told to panic");
         self.read_rows(batch.appends.iter().map(|append| append.key.id))
