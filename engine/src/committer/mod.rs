@@ -19,6 +19,7 @@ use uuid::Uuid;
 use self::drops::Drops;
 use self::task::Task;
 use crate::config::Config;
+use crate::displaced::Displaced;
 use crate::envelope::Shard;
 use crate::error::Error;
 use crate::feed::Feed;
@@ -125,6 +126,7 @@ impl Committer {
         journal: Arc<dyn Journal>,
         leases: Arc<Leases>,
         feed: Arc<Feed>,
+        displaced: Displaced,
         config: &Config,
     ) -> Self {
         // Admission bounds what clients have under way; policies, timers and notes come on top.
@@ -136,6 +138,7 @@ impl Committer {
             journal,
             leases,
             feed,
+            displaced,
             inbox,
             batch_max: config.batch_max,
             timeout: config.commit_timeout(),

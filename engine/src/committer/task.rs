@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::drops::Drops;
 use super::{Failure, Leases, Note, Submission, Ticket, Work};
+use crate::displaced::Displaced;
 use crate::envelope::{Recorded, Shard};
 use crate::error::Error;
 use crate::feed::Feed;
@@ -24,6 +25,7 @@ pub(super) struct Task {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) leases: Arc<Leases>,
     pub(super) feed: Arc<Feed>,
+    pub(super) displaced: Displaced,
     pub(super) inbox: mpsc::Receiver<Work>,
     pub(super) batch_max: usize,
     pub(super) timeout: Duration,
@@ -169,6 +171,9 @@ impl Task {
         outcomes: Vec<Outcome>,
         notes: Notes,
     ) {
+        if outcomes.contains(&Outcome::Fenced) {
+            self.displaced.set(self.context);
+        }
         let mut events = Vec::new();
         for (append, outcome) in batch.appends.iter().zip(&outcomes) {
             if let Outcome::Committed { first_seq } = outcome {
@@ -249,6 +254,9 @@ impl Task {
         let none: Vec<_> = shards.iter().map(none).collect();
         self.leases.set(&none);
         self.leases.set(leases);
+        if leases.len() < shards.len() {
+            self.displaced.set(self.context);
+        }
     }
 }
 

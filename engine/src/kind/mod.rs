@@ -19,6 +19,7 @@ pub(crate) use self::handle::{Broken, Handle};
 use crate::admission::{Admission, Gate};
 use crate::committer::Committer;
 use crate::config::Config;
+use crate::displaced::Displaced;
 use crate::entity::Entity;
 use crate::envelope::{EntityKey, Meta, Shard};
 use crate::error::{Bound, Error};
@@ -49,6 +50,7 @@ impl ContextParts {
 /// What the node's kinds share.
 pub(crate) struct NodeParts {
     pub(crate) config: Config,
+    pub(crate) displaced: Displaced,
     pub(crate) admission: Admission,
     pub(crate) residents: AtomicUsize,
     /// Gives every life of a host's state a number of its own.
