@@ -236,6 +236,9 @@ pub(crate) trait AnyKind: Send + Sync {
     /// [`Entity::CONTEXT`].
     fn context(&self) -> &'static str;
 
+    /// Waits until what the kind's context has to commit by now is settled.
+    async fn settled(&self) -> Result<(), Error>;
+
     /// Sends a command of the kind's own type.
     async fn deliver(
         &self,
@@ -266,6 +269,10 @@ pub(crate) enum Delivered {
 impl<E: Entity> AnyKind for Arc<Kind<E>> {
     fn context(&self) -> &'static str {
         E::CONTEXT
+    }
+
+    async fn settled(&self) -> Result<(), Error> {
+        self.context.committer.barrier().await
     }
 
     async fn deliver(

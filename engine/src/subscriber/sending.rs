@@ -103,10 +103,13 @@ impl Subscriber {
                         return Err(error.to_string());
                     }
                 }
+                // It is still in the queue: another before it is settled would only lengthen that.
+                Err(Error::Timeout) => {
+                    let _ = kind.settled().await;
+                }
                 Err(
                     Error::Overloaded { .. }
                     | Error::Late
-                    | Error::Timeout
                     | Error::Unavailable(_)
                     | Error::InDoubt(_),
                 ) => {}

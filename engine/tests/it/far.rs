@@ -96,3 +96,22 @@ async fn policies_read_no_further_than_so_far_beyond_what_they_cannot_handle() {
     contexts.until_noted::<true>(id, 10).await;
     contexts.until_noted::<false>(id, 10).await;
 }
+
+#[tokio::test]
+async fn a_command_that_waits_for_its_commit_is_not_sent_over_and_over() {
+    let contexts = Contexts::with(Config {
+        policy_timeout_ms: 100,
+        ..config()
+    })
+    .await;
+    let id = id();
+    contexts.far.pause();
+    contexts.add_one(id).await;
+    // Long enough for several attempts to time out.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    contexts.far.resume();
+    contexts.until_noted::<true>(id, 1).await;
+    contexts.engine.stop(Duration::from_secs(5)).await;
+    let decisions: usize = contexts.far.commits().iter().sum();
+    assert!(decisions <= 2, "{decisions}");
+}
