@@ -26,8 +26,10 @@ pub struct Config {
     pub commit_timeout_ms: u64,
     /// Events between two stored copies of a state that has a summary.
     pub snapshot_events: u64,
-    /// Events that policies of a context work on at a time.
+    /// Commands of a context's policies under way at a time, to each context.
     pub policy_concurrency: usize,
+    /// Events that policies of a context have read while one before them is not handled yet.
+    pub policy_ahead_max: usize,
     /// How long one attempt of a policy's command may take.
     pub policy_timeout_ms: u64,
     /// Attempts of a policy's command that fails for reasons of its own before it is parked.
@@ -58,6 +60,7 @@ impl Default for Config {
             commit_timeout_ms: 10_000,
             snapshot_events: 1_000,
             policy_concurrency: 1_024,
+            policy_ahead_max: 65_536,
             policy_timeout_ms: 10_000,
             policy_attempts: 5,
             checkpoint_ms: 500,

@@ -7,12 +7,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorRef};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::admission::{Admission, Gate};
 use crate::committer::{Committer, Leases, Note};
 use crate::config::Config;
+use crate::displaced::Displaced;
 use crate::entity::Entity;
 use crate::envelope::Shard;
 use crate::error::Error;
@@ -95,6 +97,7 @@ impl Builder {
         let node = Arc::new(NodeParts {
             admission: Admission::new(&self.config),
             config: self.config,
+            displaced: Displaced::default(),
             residents: AtomicUsize::new(0),
             generations: AtomicU64::new(0),
             started: Instant::now(),
@@ -103,7 +106,7 @@ impl Builder {
         let id = Uuid::now_v7();
         let mut registry = Registry::default();
         for (name, journal) in self.journals {
-            let context = start_context(name, journal, id, &node.config).await?;
+            let context = start_context(name, journal, id, &node).await?;
             registry.contexts.insert(name, Arc::new(context));
         }
         for register in self.entities {
@@ -155,20 +158,22 @@ fn unknown(what: &str) -> Error {
 async fn start_context(
     name: &'static str,
     journal: Arc<dyn Journal>,
-    node: Uuid,
-    config: &Config,
+    id: Uuid,
+    node: &NodeParts,
 ) -> Result<ContextParts, Error> {
+    let config = &node.config;
     let shards = journal.shards();
     let all: Vec<Shard> = (0..shards).map(Shard).collect();
     let leases = Arc::new(Leases::new(shards));
-    leases.set(&journal.take_over(node, &all).await?);
+    leases.set(&journal.take_over(id, &all).await?);
     let feed = Arc::new(Feed::new(Arc::clone(&journal), config.feed_batches));
     let committer = Committer::start(
         name,
-        node,
+        id,
         Arc::clone(&journal),
         leases,
         Arc::clone(&feed),
+        node.displaced.clone(),
         config,
     );
     Ok(ContextParts {
@@ -297,11 +302,12 @@ impl Engine {
         subscriber.retry(parked).await
     }
 
-    /// Whether every journal answers.
+    /// Whether every journal answers, and this process may still write to it.
     ///
     /// # Errors
-    /// When one does not.
+    /// When one does not, or another process has taken its shards over.
     pub async fn ping(&self) -> Result<(), Error> {
+        self.node.displaced.check()?;
         for context in self.contexts.values() {
             context.journal.ping().await?;
         }
@@ -356,6 +362,7 @@ impl Engine {
                 policies: of_context(policies, context.name),
                 kinds: Arc::clone(kinds),
                 committer: context.committer.clone(),
+                rooms: self.policy_rooms(),
                 config: node.config.clone(),
             });
             if !subscriber.policies.is_empty() {
@@ -367,6 +374,12 @@ impl Engine {
             self.subscribers.insert(context.name, subscriber);
         }
         Ok(())
+    }
+
+    /// Places for commands of one context's policies, in each context.
+    fn policy_rooms(&self) -> HashMap<&'static str, Semaphore> {
+        let room = || Semaphore::new(self.node.config.policy_concurrency.max(1));
+        self.contexts().map(|name| (name, room())).collect()
     }
 
     fn context(&self, name: &str) -> Result<&Arc<ContextParts>, Error> {

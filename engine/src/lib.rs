@@ -19,6 +19,7 @@ mod admission;
 mod committer;
 pub mod config;
 mod decision;
+mod displaced;
 mod engine;
 pub mod entity;
 pub mod envelope;

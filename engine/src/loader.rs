@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::entity::{Entity, Versioned};
 use crate::envelope::EntityKey;
 use crate::error::Error;
-use crate::journal::{Document, Journal};
+use crate::journal::{self, Document, Journal};
 
 /// Documents read at a time.
 const BATCH: usize = 200;
@@ -187,18 +187,35 @@ async fn run(journal: Arc<dyn Journal>, mut inbox: mpsc::Receiver<(EntityKey, Re
     let mut wanted = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut wanted, BATCH).await > 0 {
         let (keys, replies): (Vec<_>, Vec<_>) = wanted.drain(..).unzip();
-        match journal.load(&keys).await {
-            Ok(documents) => {
-                for (reply, document) in replies.into_iter().zip(documents) {
-                    let _ = reply.send(Ok(document));
-                }
+        for (reply, document) in replies.into_iter().zip(read(journal.as_ref(), &keys).await) {
+            let _ = reply.send(document);
+        }
+    }
+}
+
+/// Reads documents, each by itself where the journal cannot read all of them: one that is damaged
+/// never harms its neighbours.
+async fn read(journal: &dyn Journal, keys: &[EntityKey]) -> Vec<Result<Option<Document>, Error>> {
+    match journal.load(keys).await {
+        Ok(documents) => documents.into_iter().map(Ok).collect(),
+        // None of them would fare better, and each might take as long.
+        Err(journal::Error::Unavailable(why)) => {
+            let away = |_| Err(Error::Unavailable(why.clone()));
+            keys.iter().map(away).collect()
+        }
+        Err(error) if keys.len() == 1 => vec![Err(error.into())],
+        Err(error) => {
+            tracing::warn!(%error, "cannot load entities together; loading each by itself");
+            let mut documents = Vec::with_capacity(keys.len());
+            for key in keys {
+                let document = journal.load(&[*key]).await;
+                documents.push(
+                    document
+                        .map(|mut it| it.pop().flatten())
+                        .map_err(Into::into),
+                );
             }
-            Err(error) => {
-                let why = error.to_string();
-                for reply in replies {
-                    let _ = reply.send(Err(Error::Unavailable(why.clone())));
-                }
-            }
+            documents
         }
     }
 }

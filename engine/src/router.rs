@@ -128,6 +128,7 @@ impl<E: Entity> Entities<E> {
             let entity = handle
                 .wait(deadline, |it| !is_visible(it) || until(it))
                 .await;
+            self.kind.node.displaced.check()?;
             match entity {
                 Some(entity) if is_visible(&entity) => return Ok(Some(entity)),
                 Some(_) => return Ok(None),
@@ -247,6 +248,7 @@ async fn deliver<E: Entity>(
     meta: Meta,
     permit: Permit,
 ) -> Result<Reply<E>, Error> {
+    kind.node.displaced.check()?;
     let deadline = meta.deadline;
     let (handle, inside) = enter(kind, id, deadline).await?;
     let (reply, answer) = oneshot::channel();

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use self::drops::Drops;
 use self::task::Task;
 use crate::config::Config;
+use crate::displaced::Displaced;
 use crate::envelope::Shard;
 use crate::error::Error;
 use crate::feed::Feed;
@@ -31,6 +32,8 @@ pub(crate) enum Failure {
     Unavailable(String),
     /// The journal refuses this very decision, which will be no better another time.
     Refused(String),
+    /// What is stored of this very decision's surroundings is damaged; nothing was written.
+    Damaged(String),
     /// It is not known; the former transaction has ended since, so a reload tells.
     InDoubt(String),
 }
@@ -40,6 +43,7 @@ impl From<Failure> for Error {
         match failure {
             Failure::Unavailable(why) => Self::Unavailable(why),
             Failure::Refused(why) => Self::Panicked(format!("writing it down: {why}")),
+            Failure::Damaged(what) => Self::Damaged(what),
             Failure::InDoubt(why) => Self::InDoubt(why),
         }
     }
@@ -122,6 +126,7 @@ impl Committer {
         journal: Arc<dyn Journal>,
         leases: Arc<Leases>,
         feed: Arc<Feed>,
+        displaced: Displaced,
         config: &Config,
     ) -> Self {
         // Admission bounds what clients have under way; policies, timers and notes come on top.
@@ -133,6 +138,7 @@ impl Committer {
             journal,
             leases,
             feed,
+            displaced,
             inbox,
             batch_max: config.batch_max,
             timeout: config.commit_timeout(),

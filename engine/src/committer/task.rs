@@ -11,11 +11,12 @@ use uuid::Uuid;
 
 use super::drops::Drops;
 use super::{Failure, Leases, Note, Submission, Ticket, Work};
-use crate::envelope::Recorded;
+use crate::displaced::Displaced;
+use crate::envelope::{Recorded, Shard};
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::journal::plan::{self, EventPlan};
-use crate::journal::{self, Append, Batch, Journal, Outcome};
+use crate::journal::{self, Append, Batch, Journal, Lease, Outcome};
 use crate::panics;
 
 pub(super) struct Task {
@@ -24,6 +25,7 @@ pub(super) struct Task {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) leases: Arc<Leases>,
     pub(super) feed: Arc<Feed>,
+    pub(super) displaced: Displaced,
     pub(super) inbox: mpsc::Receiver<Work>,
     pub(super) batch_max: usize,
     pub(super) timeout: Duration,
@@ -51,8 +53,8 @@ impl Task {
         }
     }
 
-    /// Commits everything, in halves where the journal refuses the whole: one bad decision never
-    /// harms its neighbours.
+    /// Commits everything, in halves where the journal refuses the whole or meets damage: one bad
+    /// decision, or one damaged row, never harms its neighbours.
     async fn commit(&mut self, submissions: Vec<Submission>, notes: Notes) {
         let mut rest = vec![(submissions, notes)];
         while let Some((submissions, notes)) = rest.pop() {
@@ -63,12 +65,10 @@ impl Task {
             let (batch, tickets) = self.batch(&mut submissions, &notes);
             match self.try_commit(&batch, &tickets).await {
                 Ok(outcomes) => self.committed(batch, tickets, outcomes, notes),
-                Err(journal::Error::Refused(why)) if batch.appends.len() + notes.len() > 1 => {
-                    tracing::warn!(
-                        context = self.context,
-                        why,
-                        "batch refused; trying in halves"
-                    );
+                Err(error @ (journal::Error::Refused(_) | journal::Error::Damaged(_)))
+                    if batch.appends.len() + notes.len() > 1 =>
+                {
+                    tracing::warn!(context = self.context, %error, "trying in halves");
                     let mut first: Vec<_> = batch
                         .appends
                         .into_iter()
@@ -171,6 +171,9 @@ impl Task {
         outcomes: Vec<Outcome>,
         notes: Notes,
     ) {
+        if outcomes.contains(&Outcome::Fenced) {
+            self.displaced.set(self.context);
+        }
         let mut events = Vec::new();
         for (append, outcome) in batch.appends.iter().zip(&outcomes) {
             if let Outcome::Committed { first_seq } = outcome {
@@ -207,7 +210,8 @@ impl Task {
                 Failure::InDoubt(why)
             }
             journal::Error::Refused(why) => Failure::Refused(why),
-            other => Failure::Unavailable(other.to_string()),
+            journal::Error::Damaged(what) => Failure::Damaged(what),
+            journal::Error::Unavailable(why) => Failure::Unavailable(why),
         };
         for (append, ticket) in batch.appends.into_iter().zip(tickets) {
             if !append.events.is_empty() {
@@ -221,13 +225,14 @@ impl Task {
     }
 
     /// Raises the node's own epoch on the shards of a batch that is in doubt. That waits for the
-    /// former transaction, so whoever reloads afterwards sees whether it happened.
+    /// former transaction, so whoever reloads afterwards sees whether it happened. Shards that
+    /// another process has taken over meanwhile stay with that one.
     async fn end_former_transaction(&self, batch: &Batch) {
         let shards = plan::shards(batch);
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.journal.take_over(self.node, &shards).await {
-                Ok(leases) => return self.leases.set(&leases),
+            match self.journal.renew(self.node, &shards).await {
+                Ok(leases) => return self.renewed(&shards, &leases),
                 Err(error) => {
                     tracing::warn!(context = self.context, %error, "cannot settle a doubt yet");
                 }
@@ -238,6 +243,19 @@ impl Task {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    fn renewed(&self, shards: &[Shard], leases: &[Lease]) {
+        let none = |shard: &Shard| Lease {
+            shard: *shard,
+            epoch: 0,
+        };
+        let none: Vec<_> = shards.iter().map(none).collect();
+        self.leases.set(&none);
+        self.leases.set(leases);
+        if leases.len() < shards.len() {
+            self.displaced.set(self.context);
         }
     }
 }

@@ -142,6 +142,10 @@ impl Journal for Memory {
         self.reach()?.take_over(node, shards)
     }
 
+    async fn renew(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
+        Ok(self.reach()?.renew(node, shards))
+    }
+
     async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Error> {
         let mut paused = self.paused.subscribe();
         // The sender lives in `self`, so the wait can only end by a resume.

@@ -28,6 +28,10 @@ pub trait Journal: Send + Sync + 'static {
     /// a former owner that are still open, so what is loaded afterwards is all there is.
     async fn take_over(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error>;
 
+    /// Raises the epochs of those of the shards that still belong to `node`, in their order, and
+    /// leaves the others as they are. It waits as [`Journal::take_over`] does.
+    async fn renew(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error>;
+
     /// Commits a batch in one transaction, with fsync. Outcomes are one per append, in order.
     /// Appends that lose (fenced, duplicate, claim taken) are left out, and with each of them the
     /// later appends of the batch to the same entity when the loser had events; the rest commits.

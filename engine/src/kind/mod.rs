@@ -19,6 +19,7 @@ pub(crate) use self::handle::{Broken, Handle};
 use crate::admission::{Admission, Gate};
 use crate::committer::Committer;
 use crate::config::Config;
+use crate::displaced::Displaced;
 use crate::entity::Entity;
 use crate::envelope::{EntityKey, Meta, Shard};
 use crate::error::{Bound, Error};
@@ -49,6 +50,7 @@ impl ContextParts {
 /// What the node's kinds share.
 pub(crate) struct NodeParts {
     pub(crate) config: Config,
+    pub(crate) displaced: Displaced,
     pub(crate) admission: Admission,
     pub(crate) residents: AtomicUsize,
     /// Gives every life of a host's state a number of its own.
@@ -231,6 +233,12 @@ impl<E: Entity> Starter for Kind<E> {
 /// A kind without its type, for those who learn at run time whom they address.
 #[async_trait]
 pub(crate) trait AnyKind: Send + Sync {
+    /// [`Entity::CONTEXT`].
+    fn context(&self) -> &'static str;
+
+    /// Waits until what the kind's context has to commit by now is settled.
+    async fn settled(&self) -> Result<(), Error>;
+
     /// Sends a command of the kind's own type.
     async fn deliver(
         &self,
@@ -259,6 +267,14 @@ pub(crate) enum Delivered {
 
 #[async_trait]
 impl<E: Entity> AnyKind for Arc<Kind<E>> {
+    fn context(&self) -> &'static str {
+        E::CONTEXT
+    }
+
+    async fn settled(&self) -> Result<(), Error> {
+        self.context.committer.barrier().await
+    }
+
     async fn deliver(
         &self,
         id: Uuid,
@@ -272,6 +288,11 @@ impl<E: Entity> AnyKind for Arc<Kind<E>> {
         match crate::router::internal(self, id, host::Order::Command(command), meta).await? {
             crate::router::Reply::Refused(rejection) => {
                 Ok(Delivered::Refused(rejection.to_string()))
+            }
+            // What was done elsewhere was not done here.
+            crate::router::Reply::Seen(row) if (row.kind.as_str(), row.entity) != (E::KIND, id) => {
+                let elsewhere = format!("{} {}", row.kind, row.entity);
+                Err(Error::Panicked(format!("its key was used for {elsewhere}")))
             }
             crate::router::Reply::Seen(row) => {
                 Ok(row.refusal.map_or(Delivered::Done, Delivered::Refused))

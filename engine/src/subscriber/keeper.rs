@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::{POLICIES, Subscriber};
 use crate::committer::Note;
@@ -16,14 +16,17 @@ use crate::journal::{Checkpoint, Lease};
 pub(super) struct Keeper {
     subscriber: Arc<Subscriber>,
     progress: Progress,
+    /// Places for events that are not handled, or not everything before them is.
+    ahead: Arc<Semaphore>,
 }
 
 impl Keeper {
-    pub(super) fn new(subscriber: Arc<Subscriber>, from: Positions) -> Self {
+    pub(super) fn new(subscriber: Arc<Subscriber>, from: Positions, ahead: Arc<Semaphore>) -> Self {
         let progress = Progress::new(from);
         Self {
             subscriber,
             progress,
+            ahead,
         }
     }
 
@@ -34,7 +37,7 @@ impl Keeper {
         loop {
             tokio::select! {
                 place = handled.recv() => match place {
-                    Some((shard, seq)) => self.progress.handled(shard, seq),
+                    Some((shard, seq)) => self.ahead.add_permits(self.progress.handled(shard, seq)),
                     None => break,
                 },
                 _ = ticks.tick() => self.store().await,
@@ -98,13 +101,17 @@ impl Progress {
         }
     }
 
-    fn handled(&mut self, shard: Shard, seq: u64) {
+    /// Returns over how many events the position moved.
+    fn handled(&mut self, shard: Shard, seq: u64) -> usize {
+        let mut moved = 0;
         let progress = self.shards.entry(shard).or_default();
         progress.beyond.insert(seq);
         while progress.beyond.remove(&(progress.all_up_to + 1)) {
             progress.all_up_to += 1;
+            moved += 1;
             self.changed.insert(shard);
         }
+        moved
     }
 
     fn moved(&self) -> Vec<(Shard, u64)> {
@@ -133,12 +140,12 @@ mod tests {
     fn the_position_never_passes_an_event_that_is_not_handled() {
         let shard = Shard(3);
         let mut progress = Progress::new(Positions::from([(shard, 10)]));
-        progress.handled(shard, 12);
-        progress.handled(shard, 13);
+        assert_eq!(progress.handled(shard, 12), 0);
+        assert_eq!(progress.handled(shard, 13), 0);
         assert_eq!(progress.moved(), []);
-        progress.handled(shard, 11);
+        assert_eq!(progress.handled(shard, 11), 3);
         assert_eq!(progress.moved(), [(shard, 13)]);
-        progress.handled(shard, 14);
+        assert_eq!(progress.handled(shard, 14), 1);
         progress.stored(&[(shard, 13)]);
         assert_eq!(progress.moved(), [(shard, 14)]);
     }

@@ -115,6 +115,28 @@ async fn a_poisoned_decision_does_not_harm_its_neighbours() {
 }
 
 #[tokio::test]
+async fn a_damaged_row_fails_only_the_decision_that_meets_it() {
+    let world = World::new().await;
+    let ids: Vec<_> = (0..10).map(|_| id()).collect();
+    for id in &ids {
+        done(world.ask(*id, Ask::Add(1)).await);
+    }
+    world.journal.damage_rows(ids[7]);
+    let asked: Vec<_> = ids
+        .iter()
+        .map(|id| world.asking(*id, Ask::Add(1)))
+        .collect();
+    for (id, asked) in ids.iter().zip(asked) {
+        let answer = asked.await.unwrap();
+        if *id == ids[7] {
+            assert!(matches!(answer, Err(Error::Damaged(_))), "{answer:?}");
+        } else {
+            assert_eq!(done(answer).state.total, 2);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_state_that_panics_while_it_is_written_harms_only_its_own_command() {
     let world = World::new().await;
     let (fragile, neighbour) = (id(), id());

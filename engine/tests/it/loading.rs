@@ -127,6 +127,25 @@ async fn damaged_events_put_their_entity_out_of_service_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_damaged_row_fails_nobody_who_is_loaded_at_the_same_time() {
+    let world = World::new().await;
+    let ids: Vec<_> = (0..40).map(|_| id()).collect();
+    world.journal.damage_rows(ids[17]);
+    let asked: Vec<_> = ids
+        .iter()
+        .map(|id| world.asking(*id, Ask::Add(1)))
+        .collect();
+    for (id, asked) in ids.iter().zip(asked) {
+        let answer = asked.await.unwrap();
+        if *id == ids[17] {
+            assert!(matches!(answer, Err(Error::Damaged(_))), "{answer:?}");
+        } else {
+            assert_eq!(done(answer).state.total, 1);
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_past_can_be_looked_at() {
     let (world, id) = (World::new().await, id());
     let mut moments = Vec::new();

@@ -9,7 +9,9 @@
 
 mod bounds;
 mod counter;
+mod displaced;
 mod failing;
+mod far;
 mod feeds;
 mod loading;
 mod mirror;

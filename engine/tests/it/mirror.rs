@@ -10,12 +10,12 @@ use crate::counter::{Counter, Fact};
 
 /// An amount that a mirror refuses until it is open.
 pub(crate) const UNLUCKY: i64 = 13;
-/// An amount that makes the policy panic.
+/// An amount that makes the policy panic, and say so in words that no journal stores.
 pub(crate) const SCARY: i64 = 666;
 
-/// Copies what a counter of the same id counts.
+/// Copies what a counter of the same id counts; if it is `FAR`, in another context.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Mirror {
+pub(crate) struct Mirror<const FAR: bool = false> {
     pub(crate) total: i64,
     pub(crate) notes: u32,
     pub(crate) is_open: bool,
@@ -59,9 +59,9 @@ impl Rejection for Unlucky {
     }
 }
 
-impl Entity for Mirror {
-    const KIND: &'static str = "mirror";
-    const CONTEXT: &'static str = "test";
+impl<const FAR: bool> Entity for Mirror<FAR> {
+    const KIND: &'static str = if FAR { "far_mirror" } else { "mirror" };
+    const CONTEXT: &'static str = if FAR { "far" } else { "test" };
     const SCHEMA: u32 = 1;
     type Id = Uuid;
     type Command = Ask;
@@ -94,6 +94,49 @@ pub(crate) const MIRRORING: Policy = Policy {
     react,
 };
 
+/// What a counter adds, its far mirror notes.
+pub(crate) const FAR_MIRRORING: Policy = Policy {
+    name: "far mirroring",
+    react: |event| {
+        let outgoing = react(event)?;
+        let notes = outgoing.iter().filter_map(note);
+        let far = notes.map(|note| Outgoing::to::<Mirror<true>>(event.entity, note));
+        Ok(far.collect())
+    },
+    ..MIRRORING
+};
+
+/// What a counter adds, its mirror and that one's twin note.
+pub(crate) const TWIN_MIRRORING: Policy = Policy {
+    react: |event| {
+        let mut outgoing = react(event)?;
+        if let Some(added) = outgoing.first().and_then(note) {
+            outgoing.push(Outgoing::to::<Mirror>(twin(event.entity), added));
+        }
+        Ok(outgoing)
+    },
+    ..MIRRORING
+};
+
+/// The same policy as it was rewritten later: it wants the same, in another order.
+pub(crate) const REVERSED: Policy = Policy {
+    react: |event| {
+        let mut outgoing = (TWIN_MIRRORING.react)(event)?;
+        outgoing.reverse();
+        Ok(outgoing)
+    },
+    ..MIRRORING
+};
+
+/// Another entity for every entity.
+pub(crate) fn twin(id: Uuid) -> Uuid {
+    Uuid::from_u128(!id.as_u128())
+}
+
+fn note(outgoing: &Outgoing) -> Option<Ask> {
+    outgoing.command.downcast_ref::<Ask>().cloned()
+}
+
 fn react(event: &Recorded) -> Result<Vec<Outgoing>, Unreadable> {
     if &*event.kind != Counter::<1>::KIND {
         return Ok(Vec::new());
@@ -101,7 +144,7 @@ fn react(event: &Recorded) -> Result<Vec<Outgoing>, Unreadable> {
     let Fact::Added { amount } = event.event::<Counter>()? else {
         return Ok(Vec::new());
     };
-    assert!(amount != SCARY, "scared");
+    assert!(amount != SCARY, "scared\0{}", "ä".repeat(10_000));
     Ok(vec![Outgoing::to::<Mirror>(
         event.entity,
         Ask::Note(amount),

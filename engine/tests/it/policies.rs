@@ -8,8 +8,8 @@ use engine::journal::{Journal, Parked};
 use uuid::Uuid;
 
 use crate::counter::Ask;
-use crate::mirror::{self, MIRRORING, Mirror, SCARY, UNLUCKY};
-use crate::world::{World, config, done, eventually, id, meta};
+use crate::mirror::{self, MIRRORING, Mirror, REVERSED, SCARY, TWIN_MIRRORING, UNLUCKY, twin};
+use crate::world::{World, config, done, eventually, id, keyed, meta};
 
 async fn world() -> World {
     World::with(config(), &[MIRRORING]).await
@@ -121,6 +121,42 @@ async fn what_is_refused_is_parked_others_go_on_and_a_retry_does_it_once() {
 }
 
 #[tokio::test]
+async fn a_policy_rewritten_in_another_order_does_what_is_left_and_nothing_twice() {
+    let world = World::with(config(), &[TWIN_MIRRORING]).await;
+    let id = id();
+    let mirrors = world.engine.entities::<Mirror>().unwrap();
+    mirrors.send(id, mirror::Ask::Open, meta()).await.unwrap();
+    done(world.ask(id, Ask::Add(UNLUCKY)).await);
+    // Only the twin refuses.
+    let parked = until_parked(&world, 1).await.remove(0);
+    until_mirrored(&world, id, UNLUCKY).await;
+    let open = mirrors.send(twin(id), mirror::Ask::Open, meta()).await;
+    open.unwrap();
+    let journal = Arc::clone(&world.journal);
+    drop(world);
+    let world = World::on(journal, config(), &[REVERSED]).await;
+    world.engine.retry_parked("test", &parked).await.unwrap();
+    until_parked(&world, 0).await;
+    for id in [id, twin(id)] {
+        let mirror = world.mirror(id).await;
+        assert_eq!((mirror.total, mirror.notes), (UNLUCKY, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_used_elsewhere_is_not_taken_for_done() {
+    let (world, id) = (world().await, id());
+    let mut elsewhere = keyed(&format!("{0}-1/mirror/{0}/0", id.simple()));
+    let request = elsewhere.request.as_mut().unwrap();
+    (request.scope, request.body_hash) = ("policy:mirroring".into(), 0);
+    let used = world.counters.send(twin(id), Ask::Nothing, elsewhere).await;
+    done(used);
+    done(world.ask(id, Ask::Add(1)).await);
+    let parked = until_parked(&world, 1).await.remove(0);
+    assert!(parked.reason.contains("used for"), "{}", parked.reason);
+}
+
+#[tokio::test]
 async fn a_policy_that_panics_on_one_event_goes_on_with_the_next() {
     let (world, id) = (world().await, id());
     done(world.ask(id, Ask::Add(SCARY)).await);
@@ -128,6 +164,10 @@ async fn a_policy_that_panics_on_one_event_goes_on_with_the_next() {
     until_mirrored(&world, id, 1).await;
     let parked = until_parked(&world, 1).await.remove(0);
     assert!(parked.reason.contains("scared"), "{}", parked.reason);
+    world.engine.retry_parked("test", &parked).await.unwrap();
+    let again = until_parked(&world, 1).await.remove(0);
+    assert_eq!(again.attempts, parked.attempts + 1);
+    assert!(again.reason.len() < 10_000);
 }
 
 #[tokio::test]

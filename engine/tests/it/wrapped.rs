@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -20,6 +21,8 @@ pub(crate) struct Wrapped {
     damaged_documents: Mutex<HashSet<EntityKey>>,
     /// Entities whose events read as damaged.
     damaged_events: Mutex<HashSet<EntityKey>>,
+    /// Entities of which no row can be read: whatever touches one fails as a whole.
+    damaged_rows: Mutex<HashSet<Uuid>>,
     /// What was asked of [`Journal::history`]: entity and version.
     replays: Mutex<Vec<(Uuid, u64)>>,
     /// Whether the next commit panics.
@@ -32,6 +35,7 @@ impl Wrapped {
             memory: Memory::new(shards),
             damaged_documents: Mutex::default(),
             damaged_events: Mutex::default(),
+            damaged_rows: Mutex::default(),
             replays: Mutex::default(),
             panics: AtomicBool::new(false),
         }
@@ -50,10 +54,29 @@ impl Wrapped {
         damaged.insert(EntityKey { kind, id });
     }
 
+    /// Makes everything fail that reads or writes an entity together with others or alone.
+    pub(crate) fn damage_rows(&self, id: Uuid) {
+        self.damaged_rows.lock().unwrap().insert(id);
+    }
+
+    /// Fails if one of the entities is damaged; slowly, so that others come together meanwhile.
+    async fn read_rows(&self, mut ids: impl Iterator<Item = Uuid>) -> Result<(), Error> {
+        let damaged = self.damaged_rows.lock().unwrap().clone();
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if ids.any(|id| damaged.contains(&id)) {
+            return Err(Error::Damaged("a row".into()));
+        }
+        Ok(())
+    }
+
     /// Makes everything readable again.
     pub(crate) fn mend(&self) {
         self.damaged_documents.lock().unwrap().clear();
         self.damaged_events.lock().unwrap().clear();
+        self.damaged_rows.lock().unwrap().clear();
     }
 
     /// The versions from which the entity was replayed.
@@ -74,12 +97,19 @@ impl Journal for Wrapped {
         self.memory.take_over(node, shards).await
     }
 
+    async fn renew(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
+        self.memory.renew(node, shards).await
+    }
+
     async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Error> {
         assert!(!self.panics.swap(false, Ordering::Relaxed), "told to panic");
+        self.read_rows(batch.appends.iter().map(|append| append.key.id))
+            .await?;
         self.memory.commit(batch).await
     }
 
     async fn load(&self, keys: &[EntityKey]) -> Result<Vec<Option<Document>>, Error> {
+        self.read_rows(keys.iter().map(|key| key.id)).await?;
         let mut documents = self.memory.load(keys).await?;
         let damaged = self.damaged_documents.lock().unwrap();
         for (document, key) in documents.iter_mut().zip(keys) {

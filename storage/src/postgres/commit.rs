@@ -56,6 +56,25 @@ pub(super) async fn take_over(
     }
 }
 
+/// Raises the epochs of those shards that a node still owns, once nobody is writing them.
+pub(super) async fn renew(
+    writer: &Writer<PgConnection>,
+    node: Uuid,
+    shards: &[Shard],
+) -> Result<Vec<Lease>, Error> {
+    let mut transaction = writer.begin().await?;
+    match raise_own(transaction.connection(), node, shards).await {
+        Ok(leases) => {
+            transaction.commit().await?;
+            Ok(leases)
+        }
+        Err(failure) => {
+            transaction.roll_back().await;
+            Err(failure.into())
+        }
+    }
+}
+
 async fn plan_and_write(
     connection: &mut PgConnection,
     batch: &Batch,
@@ -93,6 +112,29 @@ async fn raise(
     let raised = raised.bind(node).bind(numbers(shards));
     raised.execute(connection).await?;
     Ok(leases)
+}
+
+async fn raise_own(
+    connection: &mut PgConnection,
+    node: Uuid,
+    shards: &[Shard],
+) -> Result<Vec<Lease>, Failure> {
+    lock(connection, shards).await?;
+    let renewed = sqlx::query_as(
+        "UPDATE leases SET epoch = epoch + 1 WHERE node = $1 AND shard = ANY($2) \
+         RETURNING shard, epoch, last_seq",
+    );
+    let renewed = renewed.bind(node).bind(numbers(shards));
+    let renewed = renewed.fetch_all(connection).await?;
+    let renewed: HashMap<_, _> = rows::all::<rows::LeaseRow, _, _>(renewed)?;
+    let lease = |shard: &Shard| {
+        let epoch = renewed.get(shard)?.epoch;
+        Some(Lease {
+            shard: *shard,
+            epoch,
+        })
+    };
+    Ok(shards.iter().filter_map(lease).collect())
 }
 
 /// Locks the rows of shards and reads them. Everybody locks in the order of the shards, so that

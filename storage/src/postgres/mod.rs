@@ -77,6 +77,14 @@ impl Journal for Postgres {
         }
     }
 
+    async fn renew(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
+        let renewing = commit::renew(&self.writer, node, shards);
+        match tokio::time::timeout(TAKE_OVER_TIMEOUT, renewing).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Unavailable("renewing takes too long".into())),
+        }
+    }
+
     async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Error> {
         let mut look_up = engine::journal::plan::must_look_up(batch);
         for _ in 0..ATTEMPTS {

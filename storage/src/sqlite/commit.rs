@@ -42,6 +42,17 @@ pub(super) async fn take_over(
     finish(transaction, raised).await
 }
 
+/// Raises the epochs of those shards that a node still owns.
+pub(super) async fn renew(
+    writer: &Writer<SqliteConnection>,
+    node: Uuid,
+    shards: &[Shard],
+) -> Result<Vec<Lease>, Error> {
+    let mut transaction = writer.begin().await?;
+    let raised = raise_own(transaction.connection(), node, shards).await;
+    finish(transaction, raised).await
+}
+
 /// Forgets request keys in steps that let others write in between.
 pub(super) async fn prune(
     writer: &Writer<SqliteConnection>,
@@ -111,6 +122,29 @@ async fn raise(
     let raised = raised.bind(node).bind(json(shards)?);
     raised.execute(connection).await?;
     Ok(leases)
+}
+
+async fn raise_own(
+    connection: &mut SqliteConnection,
+    node: Uuid,
+    shards: &[Shard],
+) -> Result<Vec<Lease>, Failure> {
+    let renewed = sqlx::query_as(
+        "UPDATE leases SET epoch = epoch + 1 \
+         WHERE node = $1 AND shard IN (SELECT value FROM json_each($2)) \
+         RETURNING shard, epoch, last_seq",
+    );
+    let renewed = renewed.bind(node).bind(json(shards)?);
+    let renewed = renewed.fetch_all(connection).await?;
+    let renewed: HashMap<_, _> = rows::all::<rows::LeaseRow, _, _>(renewed)?;
+    let lease = |shard: &Shard| {
+        let epoch = renewed.get(shard)?.epoch;
+        Some(Lease {
+            shard: *shard,
+            epoch,
+        })
+    };
+    Ok(shards.iter().filter_map(lease).collect())
 }
 
 async fn forget(

@@ -36,6 +36,31 @@ pub(super) async fn a_lease_is_of_one_shard(journal: &dyn Journal) -> Result<(),
     Ok(())
 }
 
+pub(super) async fn only_an_owner_renews(journal: &dyn Journal) -> Result<(), Error> {
+    let (owner, other) = (Uuid::from_u128(8), Uuid::from_u128(9));
+    let shards = [Shard(3), Shard(1), Shard(2)];
+    let first = journal.take_over(owner, &shards).await?;
+    let lost = journal.take_over(other, &[Shard(1)]).await?;
+    let renewed = journal.renew(owner, &shards).await?;
+    let raised = [first[0], first[2]].map(|lease| Lease {
+        epoch: lease.epoch + 1,
+        ..lease
+    });
+    assert_eq!(renewed, raised);
+    let outcomes = commit(
+        journal,
+        [
+            append(first[0], 1, 0, 1),
+            append(renewed[0], 2, 0, 1),
+            append(lost[0], 3, 0, 1),
+        ],
+    )
+    .await?;
+    assert_eq!(outcomes, [Outcome::Fenced, committed(1), committed(1)]);
+    assert_eq!(journal.renew(Uuid::from_u128(10), &shards).await?, []);
+    Ok(())
+}
+
 pub(super) async fn without_a_lease_nothing_is_written(journal: &dyn Journal) -> Result<(), Error> {
     let taken = lease(journal, 3).await?;
     for epoch in [taken.epoch + 1, taken.epoch - 1, 0] {

@@ -40,6 +40,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Journal>) {
     run_cases! { make:
         leases {
             take_over_raises_the_epoch, an_old_epoch_is_fenced, a_lease_is_of_one_shard,
+            only_an_owner_renews,
             without_a_lease_nothing_is_written, a_shard_that_is_not_there_is_refused,
         }
         events {

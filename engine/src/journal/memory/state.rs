@@ -17,6 +17,7 @@ use crate::journal::{
 
 pub(super) struct State {
     leases: BTreeMap<Shard, LeaseRow>,
+    owners: HashMap<Shard, Uuid>,
     /// The events of each shard: the one at position 1 comes first.
     feeds: HashMap<Shard, Vec<Recorded>>,
     /// For each entity, where its events are: the one of version 1 comes first.
@@ -44,6 +45,7 @@ impl State {
         };
         Self {
             leases: (0..shards).map(|shard| (Shard(shard), free)).collect(),
+            owners: HashMap::new(),
             feeds: HashMap::new(),
             histories: HashMap::new(),
             documents: HashMap::new(),
@@ -55,13 +57,21 @@ impl State {
         }
     }
 
-    pub(super) fn take_over(&mut self, _: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
+    pub(super) fn take_over(&mut self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
         if let Some(shard) = shards.iter().find(|it| !self.leases.contains_key(it)) {
             return Err(Error::Refused(format!("there is no shard {}", shard.0)));
         }
+        self.owners
+            .extend(shards.iter().map(|shard| (*shard, node)));
+        Ok(self.renew(node, shards))
+    }
+
+    pub(super) fn renew(&mut self, node: Uuid, shards: &[Shard]) -> Vec<Lease> {
         let mut leases = Vec::with_capacity(shards.len());
         for shard in shards {
-            if let Some(row) = self.leases.get_mut(shard) {
+            if self.owners.get(shard) == Some(&node)
+                && let Some(row) = self.leases.get_mut(shard)
+            {
                 row.epoch += 1;
                 leases.push(Lease {
                     shard: *shard,
@@ -69,7 +79,7 @@ impl State {
                 });
             }
         }
-        Ok(leases)
+        leases
     }
 
     pub(super) fn known(&self, batch: &Batch) -> Known {
