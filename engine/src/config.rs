@@ -43,6 +43,9 @@ pub struct Config {
     /// How long the request keys of policies are remembered, in days: longer than the age of the
     /// oldest backup that may be restored.
     pub policy_requests_d: u32,
+    /// How long the documents of entities are kept of which nothing is asked any more, such as
+    /// sessions that have ended, in days.
+    pub spent_documents_d: u32,
     /// Committed batches kept for followers; one that falls further behind reads the journal.
     pub feed_batches: usize,
 }
@@ -67,6 +70,7 @@ impl Default for Config {
             timer_ms: 200,
             client_requests_h: 48,
             policy_requests_d: 400,
+            spent_documents_d: 90,
             feed_batches: 128,
         }
     }

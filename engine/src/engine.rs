@@ -355,7 +355,9 @@ impl Engine {
             let journal = &context.journal;
             let timers = timers::run(Arc::clone(journal), Arc::clone(kinds), every);
             self.tasks.push(tokio::spawn(timers));
-            let prune = upkeep::prune(Arc::clone(node), Arc::clone(journal));
+            let theirs = kinds.values().filter(|kind| kind.context() == context.name);
+            let theirs = theirs.cloned().collect();
+            let prune = upkeep::prune(Arc::clone(node), Arc::clone(journal), theirs);
             self.tasks.push(tokio::spawn(prune));
             let subscriber = Arc::new(Subscriber {
                 context: context.name,

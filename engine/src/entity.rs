@@ -23,6 +23,9 @@ pub trait Entity:
     /// The version of the state's own serialised form; a stored state of another one is ignored
     /// and rebuilt from the events. Raise it with every change of the state's fields.
     const SCHEMA: u32;
+    /// The statuses, as in [`Index::status`], in which nothing is ever asked of the entity again.
+    /// Some time after its last event its document is forgotten; its events stay.
+    const SPENT: &'static [&'static str] = &[];
 
     /// The typed id.
     type Id: Copy + Debug + Into<Uuid> + From<Uuid> + Send + Sync + 'static;

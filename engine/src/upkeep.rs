@@ -1,4 +1,4 @@
-//! Background upkeep: idle entities leave the memory, old request keys leave the journal.
+//! Background upkeep: idle entities leave the memory, what is old and over leaves the journal.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,8 +42,13 @@ pub(crate) async fn observe(node: Arc<NodeParts>) {
     }
 }
 
-/// Forgets request keys that are older than they need to be.
-pub(crate) async fn prune(node: Arc<NodeParts>, journal: Arc<dyn Journal>) {
+/// Forgets request keys that are older than they need to be, and what ended long ago.
+pub(crate) async fn prune(
+    node: Arc<NodeParts>,
+    journal: Arc<dyn Journal>,
+    kinds: Vec<Arc<dyn AnyKind>>,
+) {
+    let spent = TimeDelta::days(i64::from(node.config.spent_documents_d));
     let clients = TimeDelta::hours(i64::from(node.config.client_requests_h.max(24)));
     let policies = TimeDelta::days(i64::from(node.config.policy_requests_d));
     loop {
@@ -52,6 +57,16 @@ pub(crate) async fn prune(node: Arc<NodeParts>, journal: Arc<dyn Journal>) {
             Ok(gone) if gone > 0 => tracing::info!(gone, "old request keys were forgotten"),
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "cannot forget old request keys"),
+        }
+        for (kind, statuses) in kinds.iter().map(|kind| kind.spent()) {
+            if statuses.is_empty() {
+                continue;
+            }
+            match journal.prune_documents(kind, statuses, now - spent).await {
+                Ok(gone) if gone > 0 => tracing::info!(gone, kind, "ended entities were forgotten"),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, kind, "cannot forget ended entities"),
+            }
         }
         tokio::time::sleep(PRUNE_EVERY).await;
     }

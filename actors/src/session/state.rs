@@ -132,6 +132,7 @@ impl Entity for Session {
     const KIND: &'static str = "session";
     const CONTEXT: &'static str = "customer";
     const SCHEMA: u32 = 1;
+    const SPENT: &'static [&'static str] = &["revoked", "expired"];
 
     type Id = SessionId;
     type Command = Command;

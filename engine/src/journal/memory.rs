@@ -253,6 +253,15 @@ impl Journal for Memory {
         Ok(self.reach()?.prune(clients_before, policies_before))
     }
 
+    async fn prune_documents(
+        &self,
+        kind: &'static str,
+        statuses: &'static [&'static str],
+        before: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        Ok(self.reach()?.prune_documents(kind, statuses, before))
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         self.reach().map(drop)
     }

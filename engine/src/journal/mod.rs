@@ -100,6 +100,15 @@ pub trait Journal: Send + Sync + 'static {
         policies_before: DateTime<Utc>,
     ) -> Result<u64, Error>;
 
+    /// Forgets the documents of a kind that have one of the statuses and have not changed since a
+    /// moment, in bounded steps. Returns how many went.
+    async fn prune_documents(
+        &self,
+        kind: &'static str,
+        statuses: &'static [&'static str],
+        before: DateTime<Utc>,
+    ) -> Result<u64, Error>;
+
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), Error>;
 }

@@ -250,6 +250,9 @@ pub(crate) trait AnyKind: Send + Sync {
     /// Fires a timer.
     async fn fire(&self, id: Uuid, name: &str, at: DateTime<Utc>, meta: Meta) -> Result<(), Error>;
 
+    /// [`Entity::KIND`] and [`Entity::SPENT`].
+    fn spent(&self) -> (&'static str, &'static [&'static str]);
+
     /// Dismisses entities that have been idle for so long; returns how many.
     fn sweep(&self, idle: Duration) -> usize;
 
@@ -269,6 +272,10 @@ pub(crate) enum Delivered {
 impl<E: Entity> AnyKind for Arc<Kind<E>> {
     fn context(&self) -> &'static str {
         E::CONTEXT
+    }
+
+    fn spent(&self) -> (&'static str, &'static [&'static str]) {
+        (E::KIND, E::SPENT)
     }
 
     async fn settled(&self) -> Result<(), Error> {

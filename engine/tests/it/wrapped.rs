@@ -194,6 +194,15 @@ impl Journal for Wrapped {
             .await
     }
 
+    async fn prune_documents(
+        &self,
+        kind: &'static str,
+        statuses: &'static [&'static str],
+        before: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        self.memory.prune_documents(kind, statuses, before).await
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         self.memory.ping().await
     }

@@ -169,6 +169,15 @@ impl Journal for Postgres {
         Ok(clients + policies)
     }
 
+    async fn prune_documents(
+        &self,
+        kind: &'static str,
+        statuses: &'static [&'static str],
+        before: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        read::prune_documents(&self.reads, kind, statuses, before).await
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         self.reads.ping().await
     }

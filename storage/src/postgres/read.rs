@@ -65,6 +65,33 @@ pub(super) async fn tenant_feed(
     Ok(cut_page(events, &bounds, limit))
 }
 
+/// Forgets documents in steps that are short enough to disturb nobody.
+pub(super) async fn prune_documents(
+    reads: &Reads<Postgres>,
+    kind: &str,
+    statuses: &[&str],
+    before: DateTime<Utc>,
+) -> Result<u64, Error> {
+    let mut gone = 0;
+    loop {
+        let step = sqlx::query(
+            "DELETE FROM documents WHERE ctid = ANY(ARRAY(SELECT ctid FROM documents \
+             WHERE kind = $1 AND status = ANY($2) AND updated_at < $3 LIMIT $4)) \
+             AND status = ANY($2) AND updated_at < $3",
+        );
+        let step = step
+            .bind(kind)
+            .bind(statuses)
+            .bind(ms(before))
+            .bind(PRUNE_STEP);
+        let done = within(step.execute(&reads.pool)).await?.rows_affected();
+        gone += done;
+        if done < PRUNE_STEP.unsigned_abs() {
+            return Ok(gone);
+        }
+    }
+}
+
 /// Forgets request keys in steps that are short enough to disturb nobody.
 pub(super) async fn prune(
     reads: &Reads<Postgres>,

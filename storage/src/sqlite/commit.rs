@@ -71,6 +71,25 @@ pub(super) async fn prune(
     }
 }
 
+/// Forgets documents in steps that let others write in between.
+pub(super) async fn prune_documents(
+    writer: &Writer<SqliteConnection>,
+    kind: &str,
+    statuses: &[&str],
+    before: DateTime<Utc>,
+) -> Result<u64, Error> {
+    let mut gone = 0;
+    loop {
+        let mut transaction = writer.begin().await?;
+        let step = forget_documents(transaction.connection(), kind, statuses, before).await;
+        let done = finish(transaction, step).await?;
+        gone += done;
+        if done < PRUNE_STEP.unsigned_abs() {
+            return Ok(gone);
+        }
+    }
+}
+
 async fn finish<T>(
     transaction: Transaction<'_, SqliteConnection>,
     result: Result<T, Failure>,
@@ -157,6 +176,21 @@ async fn forget(
          SELECT rowid FROM requests WHERE is_client = $1 AND at < $2 ORDER BY at LIMIT $3)",
     );
     let step = step.bind(is_client).bind(ms(before)).bind(PRUNE_STEP);
+    Ok(step.execute(connection).await?.rows_affected())
+}
+
+async fn forget_documents(
+    connection: &mut SqliteConnection,
+    kind: &str,
+    statuses: &[&str],
+    before: DateTime<Utc>,
+) -> Result<u64, Failure> {
+    let step = sqlx::query(
+        "DELETE FROM documents WHERE rowid IN (SELECT rowid FROM documents WHERE kind = $1 \
+         AND status IN (SELECT value FROM json_each($2)) AND updated_at < $3 LIMIT $4)",
+    );
+    let step = step.bind(kind.to_owned()).bind(json(statuses)?);
+    let step = step.bind(ms(before)).bind(PRUNE_STEP);
     Ok(step.execute(connection).await?.rows_affected())
 }
 

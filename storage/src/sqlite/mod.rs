@@ -167,6 +167,15 @@ impl Journal for Sqlite {
         Ok(clients + policies)
     }
 
+    async fn prune_documents(
+        &self,
+        kind: &'static str,
+        statuses: &'static [&'static str],
+        before: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        commit::prune_documents(&self.writer, kind, statuses, before).await
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         self.reads.ping().await
     }

@@ -134,3 +134,29 @@ pub(super) async fn refusals_take_nothing_with_them(journal: &dyn Journal) -> Re
     assert_eq!(kinds.len(), 1);
     Ok(())
 }
+
+pub(super) async fn are_forgotten(journal: &dyn Journal) -> Result<(), Error> {
+    let lease = lease(journal, 1).await?;
+    let ended = |entity: u128, status: &'static str, seconds: i64| {
+        append(lease, entity, 0, 1).shown_as(|shown| {
+            shown.index.status = status;
+            shown.updated_at = at(seconds);
+        })
+    };
+    let batch = [
+        ended(1, "shut", 1),
+        ended(2, "lost", 1),
+        ended(3, "open", 1),
+        ended(4, "shut", 5),
+    ];
+    settle(journal, batch).await?;
+    assert_eq!(journal.prune_documents("crate", &["shut"], at(9)).await?, 0);
+    let spent = &["shut", "lost"];
+    assert_eq!(journal.prune_documents(KIND, spent, at(5)).await?, 2);
+    assert_eq!(journal.prune_documents(KIND, spent, at(5)).await?, 0);
+    for (entity, is_there) in [(1, false), (2, false), (3, true), (4, true)] {
+        assert_eq!(load(journal, entity).await?.is_some(), is_there, "{entity}");
+    }
+    assert_eq!(journal.history(key(1), 0, 9).await?.len(), 1, "events stay");
+    Ok(())
+}

@@ -61,7 +61,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Journal>) {
         documents {
             hold_the_last_surviving_state, may_be_summaries, a_kept_state_needs_one,
             load_in_order_of_the_keys, do_not_change_without_events,
-            losers_take_later_appends_with_them, refusals_take_nothing_with_them,
+            losers_take_later_appends_with_them, refusals_take_nothing_with_them, are_forgotten,
         }
         timers { are_set_and_replaced_and_cleared, are_due_in_order, go_with_a_refusal }
         feeds {

@@ -319,6 +319,21 @@ impl State {
             .retain(|_, (row, is_client)| row.at >= if *is_client { clients } else { policies });
         (before - self.requests.len()) as u64
     }
+
+    pub(super) fn prune_documents(
+        &mut self,
+        kind: &str,
+        statuses: &[&str],
+        before: DateTime<Utc>,
+    ) -> u64 {
+        let count = self.documents.len();
+        self.documents.retain(|key, stored| {
+            key.kind != kind
+                || !statuses.contains(&stored.index.status)
+                || stored.document.updated_at >= before
+        });
+        (count - self.documents.len()) as u64
+    }
 }
 
 fn matches(query: &Query, needle: Option<&str>, stored: &Stored) -> bool {
