@@ -2,7 +2,6 @@
 //! companies do, and each works in a company of its own.
 
 use std::future::Future;
-use std::io::Write as _;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,6 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 use crate::client::Client;
+use crate::postgres::skip;
 
 /// Whoever runs the installation.
 const ROOT: &str = "root@quenty.example";
@@ -23,8 +23,6 @@ const ROOT: &str = "root@quenty.example";
 pub(crate) const PASSWORD: &str = "correct horse battery";
 /// A Postgres server to make a database on.
 const SERVER: &str = "QUENTY_TEST_POSTGRES_URL";
-/// The file that says which tests were skipped.
-const SKIPS: &str = "QUENTY_TEST_SKIPS";
 
 /// Outlives each test, as the worlds do.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
@@ -69,7 +67,7 @@ pub(crate) fn on_postgres<F: Future<Output = ()>>(
     case: impl FnOnce(&'static World) -> F,
 ) {
     let Ok(server) = std::env::var(SERVER) else {
-        return skip(name);
+        return skip(name, "QUENTY_TEST_POSTGRES_URL names no server");
     };
     RUNTIME.block_on(async {
         let start = || async {
@@ -78,18 +76,6 @@ pub(crate) fn on_postgres<F: Future<Output = ()>>(
         };
         case(POSTGRES.get_or_init(start).await).await;
     });
-}
-
-fn skip(name: &str) {
-    let line = format!("SKIPPED: {name} because {SERVER} is not set");
-    let Ok(file) = std::env::var(SKIPS) else {
-        return eprintln!("{line}");
-    };
-    let file = std::fs::File::options()
-        .append(true)
-        .create(true)
-        .open(file);
-    writeln!(file.unwrap(), "{line}").unwrap();
 }
 
 async fn database(server: &str) -> String {

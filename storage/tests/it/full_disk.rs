@@ -6,7 +6,7 @@ use std::process::Command;
 use engine::journal::{Error, Journal};
 
 use crate::draft::{agreed_version, append, commit, is_committed, lease};
-use crate::make::open;
+use crate::make::{open, skip};
 
 /// Mounts a disk in memory, or makes it larger; whether that is allowed here.
 fn mount(path: &Path, options: &str) -> bool {
@@ -31,7 +31,7 @@ async fn fill(journal: &dyn Journal, held: engine::journal::Lease) -> (u64, Erro
 async fn sqlite_recovers_from_a_full_disk() {
     let folder = tempfile::tempdir().unwrap();
     if !mount(folder.path(), "size=1m") {
-        eprintln!("\n*** SKIPPED: a full disk needs the right to mount one ***\n");
+        skip("a full disk", "mounting one is not allowed here");
         return;
     }
     let journal = open(&format!("sqlite:{}", folder.path().display())).await;
