@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::place::{Coordinates, Place};
 use super::status::Status;
-use crate::values::Text;
+use crate::values::{Text, milliseconds, milliseconds_if_any};
 
 /// The most scans that a shipment keeps: some fifty times what carriers send.
 pub const SCANS_AT_MOST: usize = 1_000;
@@ -24,14 +24,20 @@ pub struct Scan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
     /// When, by the carrier's clock.
+    #[serde(serialize_with = "milliseconds")]
     pub occurred_at: DateTime<Utc>,
     /// When we learnt of it.
+    #[serde(serialize_with = "milliseconds")]
     pub recorded_at: DateTime<Utc>,
     /// Why, for an exception or a failed attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<200>>,
     /// When the carrier then expected to deliver.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "milliseconds_if_any"
+    )]
     pub estimated_delivery: Option<DateTime<Utc>>,
     /// The carrier's words; absent once erased, for they may name who signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::state::Shipment;
 use super::status::Status;
 use super::tracking_number::TrackingNumber;
-use crate::values::{CountryCode, Text};
+use crate::values::{CountryCode, Text, milliseconds, milliseconds_if_any};
 
 /// What anybody who knows the number may see of a shipment: no names, no addresses, no points on
 /// a map, nor free text of the carrier, which may hold any of them.
@@ -26,6 +26,7 @@ pub struct Tracking {
     /// The country that it goes to.
     pub destination: Option<CountryCode>,
     /// When it should arrive.
+    #[serde(serialize_with = "milliseconds_if_any")]
     pub estimated_delivery: Option<DateTime<Utc>>,
     /// The carrier's scans, in order of the carrier's time.
     pub events: Vec<TrackedScan>,
@@ -41,8 +42,10 @@ pub struct TrackedScan {
     /// City and country.
     pub place: Option<Place>,
     /// When, by the carrier's clock.
+    #[serde(serialize_with = "milliseconds")]
     pub occurred_at: DateTime<Utc>,
     /// When we learnt of it.
+    #[serde(serialize_with = "milliseconds")]
     pub recorded_at: DateTime<Utc>,
 }
 

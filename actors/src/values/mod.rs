@@ -23,6 +23,7 @@ mod reference;
 mod secret_hash;
 mod sku;
 mod text;
+mod time;
 mod time_zone;
 
 pub use address::Address;
@@ -42,6 +43,7 @@ pub use reference::Reference;
 pub use secret_hash::SecretHash;
 pub use sku::Sku;
 pub use text::{Name, Text};
+pub use time::{milliseconds, milliseconds_if_any};
 pub use time_zone::TimeZone;
 
 #[cfg(test)]

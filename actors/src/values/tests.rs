@@ -326,3 +326,16 @@ proptest! {
         prop_assert_eq!(HsCode::new(&hs_code).unwrap().to_string(), hs_code);
     }
 }
+
+#[test]
+fn times_are_written_with_milliseconds_also_when_there_are_none() {
+    let written = |text: &str| {
+        let time = text.parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+        milliseconds(&time, serde_json::value::Serializer).unwrap()
+    };
+    assert_eq!(written("2026-01-31T12:00:00Z"), "2026-01-31T12:00:00.000Z");
+    assert_eq!(
+        written("2026-01-31T12:00:00.1234+01:00"),
+        "2026-01-31T11:00:00.123Z"
+    );
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use actors::api_key::{ApiKey, Command, Scope, Status};
 use actors::ids::ApiKeyId;
-use actors::values::{Name, SecretHash, Text};
+use actors::values::{Name, SecretHash, Text, milliseconds_if_any};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use crate::auth::secret::{Purpose, Secret};
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::extract::{Body, Path};
-use crate::http::resource::{self, Head, Resource, created, milliseconds_if_any, shown};
+use crate::http::resource::{self, Head, Resource, created, shown};
 use crate::idempotency::WithoutSecret;
 use crate::problem::Problem;
 

@@ -1,5 +1,6 @@
 //! `/events`: what happened in a company, and events as the API shows them everywhere.
 
+use actors::values::milliseconds;
 use std::sync::Arc;
 
 use actors::api_key::ApiKey;
@@ -26,7 +27,7 @@ use uuid::Uuid;
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::list;
-use crate::http::resource::{milliseconds, page};
+use crate::http::resource::page;
 use crate::live::cursor::Vector;
 use crate::live::feed;
 use crate::problem::Problem;

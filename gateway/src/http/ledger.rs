@@ -2,6 +2,7 @@
 
 use actors::ids::{self, LocationId, MovementId, OrderId, ProductId, ShipmentId, StockId};
 use actors::stock::{EntryKind, Event, Note, Stock};
+use actors::values::milliseconds;
 use axum::http::Uri;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::list;
-use crate::http::resource::{self, milliseconds};
+use crate::http::resource;
 use crate::problem::Problem;
 
 /// A line of the ledger.

@@ -1,5 +1,6 @@
 //! `/parked`: events that policies could not handle, for whoever runs the installation.
 
+use actors::values::milliseconds;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
@@ -12,7 +13,7 @@ use crate::app::CONTEXTS;
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::extract::Path;
-use crate::http::resource::{milliseconds, page};
+use crate::http::resource::page;
 use crate::http::{events, list};
 use crate::problem::Problem;
 

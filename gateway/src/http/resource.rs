@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use actors::values::milliseconds;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use engine::journal::Document;
 use engine::{Entity, Versioned};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -94,28 +95,6 @@ impl Head {
             created_at: entity.created_at,
             updated_at: entity.updated_at,
         }
-    }
-}
-
-/// Writes a time as the API has them: RFC 3339 in UTC with milliseconds.
-///
-/// # Errors
-/// Those of the serializer.
-pub fn milliseconds<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
-}
-
-/// Like [`milliseconds`], for a time that may be missing.
-///
-/// # Errors
-/// Those of the serializer.
-pub fn milliseconds_if_any<S: Serializer>(
-    time: &Option<DateTime<Utc>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => milliseconds(time, serializer),
-        None => serializer.serialize_none(),
     }
 }
 

@@ -6,7 +6,7 @@ use actors::shipment::{
     Carrier, CarrierEvent, Command, Create, Line, Numbering, Parcel, Scan, Shipment, Status,
     TrackingNumber,
 };
-use actors::values::{Address, List, Metadata, Reference, Text};
+use actors::values::{Address, List, Metadata, Reference, Text, milliseconds_if_any};
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -19,7 +19,7 @@ use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::extract::{Body, OrDefault, Path};
 use crate::http::list::{self, Filter, On};
-use crate::http::resource::{self, Head, Resource, created, done, milliseconds_if_any};
+use crate::http::resource::{self, Head, Resource, created, done};
 use crate::problem::Problem;
 
 /// A shipment.

@@ -1,5 +1,6 @@
 //! `/tracking`: a shipment by its number, for anybody; nothing here tells of a person.
 
+use actors::values::milliseconds;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,7 +25,7 @@ use crate::app::App;
 use crate::http::api::{Api, Route};
 use crate::http::extract::{Limits, Path, Query};
 use crate::http::live;
-use crate::http::resource::{json_response, milliseconds};
+use crate::http::resource::json_response;
 use crate::live::Greeting;
 use crate::problem::Problem;
 use crate::server::Place;

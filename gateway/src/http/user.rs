@@ -3,7 +3,7 @@
 use actors::ids::{CompanyId, SessionId, UserId};
 use actors::session::{self, RevokeReason, Session};
 use actors::user::{Command, Patch, Profile, Role, Status, User};
-use actors::values::{Email, Metadata, Name, Reference, SecretHash, given};
+use actors::values::{Email, Metadata, Name, Reference, SecretHash, given, milliseconds};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
@@ -19,7 +19,7 @@ use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::extract::{Body, Nothing, Path};
 use crate::http::list::{self, Filter, On};
-use crate::http::resource::{self, Head, Resource, created, done, milliseconds};
+use crate::http::resource::{self, Head, Resource, created, done};
 use crate::problem::Problem;
 
 /// A user.

@@ -5,13 +5,15 @@ use actors::order::{
     Answer, Cancellation, Demand, Line, Note, Order, RejectReason, State, Status, Totals,
 };
 use actors::stock::RefusalReason;
-use actors::values::{Address, Currency, Metadata, Money, Name, Quantity, Reference, Sku};
+use actors::values::{
+    Address, Currency, Metadata, Money, Name, Quantity, Reference, Sku, milliseconds_if_any,
+};
 use chrono::{DateTime, Utc};
 use engine::Versioned;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::resource::{Head, milliseconds_if_any};
+use crate::http::resource::Head;
 
 /// An order.
 #[derive(Debug, Serialize, ToSchema)]
