@@ -13,13 +13,14 @@ mod tests;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use engine::{Context, Entity, Index, RejectionKind, Timer};
+use engine::{Claim, ClaimScope, Context, Entity, Index, RejectionKind, Timer};
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 use utoipa::ToSchema;
 
+use crate::claims;
 use crate::ids::ApiKeyId;
-use crate::values::{Name, SecretHash, Text};
+use crate::values::{Metadata, Name, Reference, SecretHash, Text};
 
 /// What may be asked of an API key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +38,10 @@ pub enum Command {
         prefix: Text<100>,
         /// The hash of the key.
         key: SecretHash,
+        /// The client's own name for it, unique in the company.
+        reference: Option<Reference>,
+        /// The client's own notes.
+        metadata: Metadata,
     },
     /// Ends it.
     Revoke,
@@ -74,6 +79,12 @@ pub enum Event {
         /// The hash of the key.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         secret: Option<SecretHash>,
+        /// The client's own name for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
+        /// The client's own notes.
+        #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+        metadata: Metadata,
     },
     /// It was ended.
     Revoked {},
@@ -109,6 +120,12 @@ pub struct State {
     pub prefix: Text<100>,
     /// The hash of the key; without one nothing fits it.
     pub key: Option<SecretHash>,
+    /// The client's own name for it.
+    #[serde(default)]
+    pub reference: Option<Reference>,
+    /// The client's own notes.
+    #[serde(default)]
+    pub metadata: Metadata,
 }
 
 impl State {
@@ -162,6 +179,9 @@ pub enum Rejection {
     /// It was made before.
     #[error("the API key exists already")]
     AlreadyExists,
+    /// Another key of the company has the reference.
+    #[error("another API key has this reference")]
+    ReferenceTaken,
     /// A key that may do nothing.
     #[error("a key needs at least one scope")]
     NoScope,
@@ -174,7 +194,7 @@ impl engine::Rejection for Rejection {
     fn kind(&self) -> RejectionKind {
         match self {
             Self::NotFound => RejectionKind::NotFound,
-            Self::AlreadyExists => RejectionKind::Conflict,
+            Self::AlreadyExists | Self::ReferenceTaken => RejectionKind::Conflict,
             Self::NoScope | Self::EndInThePast => RejectionKind::Invalid,
         }
     }
@@ -185,6 +205,7 @@ impl engine::Rejection for Rejection {
 
     fn pointer(&self) -> Option<String> {
         match self {
+            Self::ReferenceTaken => Some("/reference".into()),
             Self::NoScope => Some("/scopes".into()),
             Self::EndInThePast => Some("/expires_at".into()),
             Self::NotFound | Self::AlreadyExists => None,
@@ -226,6 +247,8 @@ impl Entity for ApiKey {
                     expires_at,
                     prefix,
                     secret,
+                    reference,
+                    metadata,
                 },
                 state,
             ) => {
@@ -236,6 +259,8 @@ impl Entity for ApiKey {
                     expires_at: *expires_at,
                     prefix: prefix.clone(),
                     key: secret.clone(),
+                    reference: reference.clone(),
+                    metadata: metadata.clone(),
                 });
             }
             (Event::Revoked {}, Some(state)) => state.status = Status::Revoked,
@@ -250,10 +275,18 @@ impl Entity for ApiKey {
             return Index::default();
         };
         Index {
+            reference: state.reference.as_ref().map(Reference::to_string),
             status: state.status.into(),
             text: state.name.to_string(),
             ..Index::default()
         }
+    }
+
+    fn claims(&self) -> Vec<Claim<Rejection>> {
+        let reference = self.0.as_ref().and_then(|state| state.reference.as_ref());
+        claims::reference(ClaimScope::Tenant, reference, Rejection::ReferenceTaken)
+            .into_iter()
+            .collect()
     }
 
     fn timers(&self) -> Vec<Timer<Command>> {
@@ -280,12 +313,16 @@ fn create(command: &Command, now: DateTime<Utc>) -> Result<Vec<Event>, Rejection
             expires_at,
             prefix,
             key,
+            reference,
+            metadata,
         } => Ok(vec![Event::Created {
             name: name.clone(),
             scopes: scopes.clone(),
             expires_at: expires_at.map(|end| end.trunc_subsecs(3)),
             prefix: prefix.clone(),
             secret: Some(key.clone()),
+            reference: reference.clone(),
+            metadata: metadata.clone(),
         }]),
         Command::Revoke | Command::Expire => Err(Rejection::NotFound),
     }

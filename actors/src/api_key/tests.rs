@@ -14,6 +14,8 @@ fn create(scopes: impl IntoIterator<Item = Scope>, seconds: Option<i64>) -> Comm
         expires_at: seconds.map(|seconds| start() + TimeDelta::seconds(seconds)),
         prefix: "qk_1".parse().unwrap(),
         key: SecretHash::new("hash").unwrap(),
+        reference: Some("key-1".parse().unwrap()),
+        metadata: Metadata::default(),
     }
 }
 
@@ -31,8 +33,11 @@ fn is_made_once() {
             expires_at: None,
             prefix: "qk_1".parse().unwrap(),
             secret: Some(SecretHash::new("hash").unwrap()),
+            reference: Some("key-1".parse().unwrap()),
+            metadata: Metadata::default(),
         }]);
     assert_eq!(key.state().index().status, "active");
+    assert_eq!(key.state().claims()[0].key, "reference:key-1");
     key.when(create([Scope::Read], None))
         .refused(Rejection::AlreadyExists);
     given::<ApiKey>([])

@@ -73,7 +73,7 @@ pub struct Created {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
     /// What the client keeps with it.
-    #[serde(default, skip_serializing_if = "is_empty")]
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
     /// Who sends and who receives it, until erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,8 +150,4 @@ impl engine::Event for Event {
             | Self::CancelMissed {} => false,
         }
     }
-}
-
-fn is_empty(metadata: &Metadata) -> bool {
-    metadata.is_empty()
 }

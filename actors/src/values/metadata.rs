@@ -40,6 +40,12 @@ impl Metadata {
         }
         Ok(Self(pairs))
     }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Deref for Metadata {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use actors::api_key::{ApiKey, Command, Scope, Status};
 use actors::ids::ApiKeyId;
-use actors::values::{Name, SecretHash, Text, milliseconds_if_any};
+use actors::values::{Metadata, Name, Reference, SecretHash, Text, milliseconds_if_any};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -40,6 +40,10 @@ pub struct View {
     expires_at: Option<DateTime<Utc>>,
     /// What it is recognised by: the beginning of the key.
     prefix: Text<100>,
+    /// The client's own name for it.
+    reference: Option<Reference>,
+    /// The client's own notes.
+    metadata: Metadata,
     /// The key itself; only in the answer that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
@@ -60,6 +64,8 @@ impl Resource for ApiKey {
             scopes: state.scopes.clone(),
             expires_at: state.expires_at,
             prefix: state.prefix.clone(),
+            reference: state.reference.clone(),
+            metadata: state.metadata.clone(),
             secret: None,
         })
     }
@@ -76,6 +82,11 @@ struct New {
     scopes: BTreeSet<Scope>,
     /// When it ends by itself.
     expires_at: Option<DateTime<Utc>>,
+    /// The client's own name for it, unique in the company.
+    reference: Option<Reference>,
+    /// The client's own notes.
+    #[serde(default)]
+    metadata: Metadata,
 }
 
 /// The routes of API keys.
@@ -108,6 +119,8 @@ async fn create(call: Call, Body(new): Body<New>) -> Result<Response, Problem> {
         expires_at: new.expires_at.map(|end| end.trunc_subsecs(3)),
         prefix: Text::new(&secret.prefix()).map_err(|_| Problem::internal())?,
         key: SecretHash::new(&secret.hash()).map_err(|_| Problem::internal())?,
+        reference: new.reference,
+        metadata: new.metadata,
     };
     let key = call.send::<ApiKey>(id.into(), command).await?;
     let plain = created(&key)?;

@@ -135,7 +135,10 @@ fn making(shop: &Shop, product: &str, draft: &Value) -> Vec<Target> {
     let user = json!({
         "email": "u@acme.example", "name": "U", "password": PASSWORD, "role": "viewer",
     });
-    let key = json!({"name": "n", "scopes": ["read"], "expires_at": "2126-01-01T00:00:00Z"});
+    let key = json!({
+        "name": "n", "scopes": ["read"], "expires_at": "2126-01-01T00:00:00Z",
+        "reference": unique("key"), "metadata": {"for": "shop"},
+    });
     let company = json!({"name": "C", "currency": "BRL", "country": "BR", "settings": {}});
     vec![
         post("/customers", shop::customer()),
