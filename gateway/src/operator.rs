@@ -1,5 +1,5 @@
 //! What operators do from a shell, through the same API that everybody uses: of the running server
-//! if there is one, else of one that lives only for the request. The right to do so is the signing
+//! if there is one, else, on SQLite, of one that lives only for the request. The right is the signing
 //! key, which only whoever runs the installation can read.
 
 use std::io::Write as _;
@@ -101,7 +101,17 @@ async fn send(config: Config, request: Request<Body>) -> anyhow::Result<Response
             tokio::spawn(connection);
             sender.send_request(request).await?.map(Body::new)
         }
-        Err(_) => App::start(config).await?.router().oneshot(request).await?,
+        // Only where the files' lock says that no server runs: on Postgres one may, elsewhere, and
+        // a second engine would take its shards over.
+        Err(_) if config.storage.is_embedded() => {
+            App::start(config).await?.router().oneshot(request).await?
+        }
+        Err(error) => {
+            let place = config.gateway.listen;
+            return Err(error).with_context(|| {
+                format!("no server answers at {place}; on Postgres this is asked of a running one")
+            });
+        }
     };
     if response.status().is_success() {
         return Ok(response);

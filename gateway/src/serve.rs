@@ -23,14 +23,20 @@ const LEAST_STOP: Duration = Duration::from_secs(1);
 /// When it cannot start; the message says what is in the way.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = telemetry::metrics()?;
+    // Before the journals are opened: on Postgres that takes them over, and a start that then fails
+    // for want of a free port would have displaced a running server for nothing.
+    let listener = bind(config.gateway.listen).await?;
+    let metrics_listener = match config.telemetry.metrics_listen {
+        Some(place) => Some(bind(place).await?),
+        None => None,
+    };
     let app = App::start(config).await?;
     bootstrap::first_superuser(&app, bootstrap::FirstSuperuser::from_environment()).await?;
-    let listener = bind(app.config.gateway.listen).await?;
     let address = listener.local_addr()?;
     let ended = CancellationToken::new();
     let mut side = vec![tokio::spawn(telemetry::tidy_metrics(metrics.clone()))];
-    if let Some(place) = app.config.telemetry.metrics_listen {
-        let (listener, router) = (bind(place).await?, telemetry::metrics_router(metrics));
+    if let Some(listener) = metrics_listener {
+        let router = telemetry::metrics_router(metrics);
         let (config, ended) = (app.config.gateway.clone(), ended.clone());
         side.push(tokio::spawn(async move {
             server::run(listener, router, &config, ended).await;

@@ -92,6 +92,19 @@ pub struct Storage {
 }
 
 impl Storage {
+    /// Whether everything is in files that no other process can have open.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        let urls = [
+            &self.url,
+            &self.customer_url,
+            &self.order_url,
+            &self.shipping_url,
+        ];
+        urls.iter()
+            .all(|url| url.is_empty() || url.starts_with("sqlite:"))
+    }
+
     /// Where a context is kept.
     #[must_use]
     pub fn url(&self, context: &str) -> &str {

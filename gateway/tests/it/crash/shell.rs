@@ -107,3 +107,18 @@ async fn a_second_process_on_the_same_files_is_told_so() {
     );
     assert!(sign_in(server.address, PASSWORD).await.is_ok());
 }
+
+#[tokio::test]
+async fn neither_a_taken_port_nor_a_shell_displaces_a_server_on_postgres() {
+    let Some(home) = Home::on_postgres("a server that is not displaced").await else {
+        return;
+    };
+    let server = home.serve().await;
+    let said = refused(&home.run(Some(server.address), &["serve"]).await);
+    assert!(said.contains("listening on"), "{said}");
+    let nowhere = ["export", "--company", "com_00000000000000000000000007"];
+    let said = refused(&home.run(None, &nowhere).await);
+    assert!(said.contains("no server answers"), "{said}");
+    // Signing in writes: a server that had lost its shards could not.
+    assert!(sign_in(server.address, PASSWORD).await.is_ok());
+}
