@@ -59,7 +59,7 @@ impl Check {
         let number = number.as_bytes();
         match self {
             Self::None => true,
-            Self::Luhn => luhn(number) % 10 == 0,
+            Self::Luhn => luhn(number).is_multiple_of(10),
             Self::Mod11Cpf => ends_with_mod11(number, 11),
             Self::Mod11Cnpj => ends_with_mod11(number, 9),
             Self::Mod97 => mod97(number) == 1,
