@@ -105,6 +105,8 @@ ids! {
     ApiKeyId = "key";
     /// A customer of a company.
     CustomerId = "cus";
+    /// A document type of a company.
+    DocumentTypeId = "dty";
     /// A product.
     ProductId = "prd";
     /// A location that holds stock.
@@ -129,6 +131,13 @@ impl StockId {
         name[16..].copy_from_slice(location.0.as_bytes());
         Self(Uuid::new_v5(&DERIVED, &name))
     }
+}
+
+/// An id for what has only a name, such as a code or a country, so that lists can find what belongs
+/// to it. The derivation is part of the stored format and never changes.
+#[must_use]
+pub fn named(name: &str) -> Uuid {
+    Uuid::new_v5(&DERIVED, name.as_bytes())
 }
 
 /// The public id of an entity's event: `evt_`, the entity, and the version that it led to.

@@ -20,6 +20,7 @@ pub mod claims;
 pub mod api_key;
 pub mod company;
 pub mod customer;
+pub mod document_type;
 pub mod location;
 pub mod order;
 pub mod product;

@@ -2,17 +2,7 @@
 
 use std::sync::Arc;
 
-use actors::api_key::ApiKey;
-use actors::company::Company;
-use actors::customer::Customer;
-use actors::location::Location;
-use actors::order::Order;
 use actors::policies;
-use actors::product::Product;
-use actors::session::Session;
-use actors::shipment::Shipment;
-use actors::stock::Stock;
-use actors::user::User;
 use anyhow::Context as _;
 use axum::Router;
 use engine::Engine;
@@ -25,6 +15,7 @@ use crate::auth::token::Tokens;
 use crate::config::Config;
 use crate::http;
 use crate::idempotency::UnderWay;
+use crate::kinds;
 use crate::live;
 
 /// The bounded contexts; each has a journal of its own.
@@ -73,18 +64,10 @@ impl App {
         config: Config,
         journals: Vec<(&'static str, Arc<dyn Journal>)>,
     ) -> anyhow::Result<Arc<Self>> {
-        let mut builder = Engine::builder(config.engine.clone())
-            .entity::<Company>()
-            .entity::<User>()
-            .entity::<Session>()
-            .entity::<ApiKey>()
-            .entity::<Customer>()
-            .entity::<Location>()
-            .entity::<Product>()
-            .entity::<Stock>()
-            .entity::<Order>()
-            .entity::<Shipment>()
-            .policies(policies::ALL);
+        let builder = Engine::builder(config.engine.clone()).policies(policies::ALL);
+        let mut builder = kinds::ALL
+            .iter()
+            .fold(builder, |builder, kind| (kind.register)(builder));
         for (name, journal) in journals {
             builder = builder.context(name, journal);
         }

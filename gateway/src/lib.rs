@@ -19,6 +19,7 @@ pub mod bootstrap;
 pub mod config;
 pub mod http;
 pub mod idempotency;
+pub mod kinds;
 pub mod live;
 pub mod operator;
 pub mod problem;

@@ -10,6 +10,7 @@ use std::path::Path;
 use actors::api_key::ApiKey;
 use actors::company::Company;
 use actors::customer::Customer;
+use actors::document_type::DocumentType;
 use actors::location::Location;
 use actors::order::Order;
 use actors::product::Product;
@@ -49,6 +50,11 @@ fn events_of_companies_stay_readable() {
 #[test]
 fn events_of_customers_stay_readable() {
     check::<Customer>();
+}
+
+#[test]
+fn events_of_document_types_stay_readable() {
+    check::<DocumentType>();
 }
 
 #[test]

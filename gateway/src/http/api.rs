@@ -18,7 +18,8 @@ use utoipa::openapi::{
 };
 
 use crate::app::App;
-use crate::http::list::Filter;
+use crate::http::list;
+use crate::http::resource::Resource;
 use crate::idempotency;
 use crate::problem;
 
@@ -236,9 +237,11 @@ impl Route {
 
     /// Takes the parameters of a list, and the resource's filters.
     #[must_use]
-    pub fn filters(self, filters: &[Filter]) -> Self {
-        let common = crate::http::list::PARAMETERS.iter();
-        let own = filters.iter().map(|filter| (filter.name, filter.what));
+    pub fn filters<R: Resource>(self) -> Self {
+        let has_status = !R::STATUSES.is_empty();
+        let common = list::PARAMETERS.iter();
+        let common = common.filter(|(name, _)| has_status || *name != "status");
+        let own = R::FILTERS.iter().map(|filter| (filter.name, filter.what));
         common
             .copied()
             .chain(own)

@@ -1,23 +1,13 @@
 //! `/events`: what happened in a company, and events as the API shows them everywhere.
 
-use actors::values::milliseconds;
 use std::sync::Arc;
 
-use actors::api_key::ApiKey;
-use actors::company::Company;
-use actors::customer::Customer;
 use actors::ids;
-use actors::location::Location;
-use actors::order::Order;
-use actors::product::Product;
-use actors::session::Session;
-use actors::shipment::Shipment;
-use actors::stock::Stock;
-use actors::user::User;
+use actors::values::milliseconds;
 use axum::http::Uri;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
-use engine::{Entity, Event as _, Recorded};
+use engine::Recorded;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
@@ -28,6 +18,7 @@ use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::list;
 use crate::http::resource::page;
+use crate::kinds::{self, Kind};
 use crate::live::cursor::Vector;
 use crate::live::feed;
 use crate::problem::Problem;
@@ -71,38 +62,6 @@ pub struct View {
     seq: u64,
     /// What there is to say about it. What tells of a person is in `personal`, until erased.
     data: Value,
-}
-
-/// What is to be known of a kind of entity to show its events.
-struct Kind {
-    name: &'static str,
-    context: &'static str,
-    prefix: &'static str,
-    schema: u16,
-    upcast: fn(u16, Value) -> Value,
-}
-
-static KINDS: [Kind; 10] = [
-    kind::<Company>(ids::CompanyId::PREFIX),
-    kind::<User>(ids::UserId::PREFIX),
-    kind::<Session>(ids::SessionId::PREFIX),
-    kind::<ApiKey>(ids::ApiKeyId::PREFIX),
-    kind::<Customer>(ids::CustomerId::PREFIX),
-    kind::<Location>(ids::LocationId::PREFIX),
-    kind::<Product>(ids::ProductId::PREFIX),
-    kind::<Stock>(ids::StockId::PREFIX),
-    kind::<Order>(ids::OrderId::PREFIX),
-    kind::<Shipment>(ids::ShipmentId::PREFIX),
-];
-
-const fn kind<E: Entity>(prefix: &'static str) -> Kind {
-    Kind {
-        name: E::KIND,
-        context: E::CONTEXT,
-        prefix,
-        schema: E::Event::SCHEMA,
-        upcast: E::Event::upcast,
-    }
 }
 
 /// Adds the routes.
@@ -159,7 +118,7 @@ impl View {
     /// An event as the API shows it.
     #[must_use]
     pub fn of(event: &Recorded) -> Self {
-        let kind = KINDS.iter().find(|kind| kind.name == &*event.kind);
+        let kind = kinds::of(&event.kind);
         let prefix = kind.map_or(&*event.kind, |kind| kind.prefix);
         Self {
             id: ids::event_id(event.entity, event.version),

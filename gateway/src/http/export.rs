@@ -3,15 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use actors::api_key::ApiKey;
-use actors::company::Company;
-use actors::customer::Customer;
-use actors::location::Location;
-use actors::order::Order;
-use actors::product::Product;
-use actors::shipment::Shipment;
-use actors::stock::Stock;
-use actors::user::User;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -19,6 +10,7 @@ use bytes::Bytes;
 use engine::feed::Positions;
 use engine::journal::Query;
 use futures::Stream;
+use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -29,6 +21,7 @@ use crate::http::call::Call;
 use crate::http::events;
 use crate::http::list;
 use crate::http::resource::{Resource, shown};
+use crate::kinds;
 use crate::live::feed;
 use crate::problem::Problem;
 
@@ -93,23 +86,23 @@ fn stream(ready: mpsc::Receiver<Line>) -> impl Stream<Item = Line> {
 /// A line of the body, or why there are no more.
 type Line = io::Result<Bytes>;
 
-struct Writer {
+/// Writes what one company has of all kinds.
+pub struct Writer {
     app: Arc<App>,
     tenant: Uuid,
     lines: mpsc::Sender<Line>,
 }
 
+/// Writes all resources of a kind.
+pub fn resources<R: Resource>(writer: &Writer) -> BoxFuture<'_, anyhow::Result<()>> {
+    Box::pin(writer.resources::<R>())
+}
+
 impl Writer {
     async fn write(&self) -> anyhow::Result<()> {
-        self.resources::<Company>().await?;
-        self.resources::<User>().await?;
-        self.resources::<ApiKey>().await?;
-        self.resources::<Customer>().await?;
-        self.resources::<Location>().await?;
-        self.resources::<Product>().await?;
-        self.resources::<Stock>().await?;
-        self.resources::<Order>().await?;
-        self.resources::<Shipment>().await?;
+        for export in kinds::ALL.iter().filter_map(|kind| kind.export) {
+            export(self).await?;
+        }
         for context in CONTEXTS {
             self.events(context).await?;
         }

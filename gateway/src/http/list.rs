@@ -53,6 +53,8 @@ pub enum On {
     Parent(fn(&str) -> Option<Uuid>),
     /// Where it is; reads the id.
     Site(fn(&str) -> Option<Uuid>),
+    /// Its status, where that goes by another name; all that there are.
+    Status(&'static [&'static str]),
     /// Its mark.
     Flag,
 }
@@ -135,7 +137,7 @@ impl Asked {
             "q" if value.chars().nth(SEARCH_MAX).is_none() => query.search = Some(value.to_owned()),
             "q" => return Err(bad("q", "at most 200 characters")),
             "reference" => query.reference = Some(value.to_owned()),
-            "status" => query.status = some_of(value, statuses)?,
+            "status" if !statuses.is_empty() => query.status = some_of(name, value, statuses)?,
             "created_from" => query.created_from = Some(time("created_from", value)?),
             "created_before" => query.created_before = Some(time("created_before", value)?),
             "fields" => self.fields = Some(Fields::read(value)),
@@ -276,22 +278,23 @@ fn is_descending(text: &str) -> Result<bool, Problem> {
     }
 }
 
-fn some_of(text: &str, known: &[&str]) -> Result<Vec<String>, Problem> {
+fn some_of(name: &str, text: &str, known: &[&str]) -> Result<Vec<String>, Problem> {
     let wanted: Vec<&str> = text.split(',').map(str::trim).collect();
     if let Some(other) = wanted.iter().find(|status| !known.contains(status)) {
         let what = format!("{other:?} is none of {}", known.join(", "));
-        return Err(bad("status", &what));
+        return Err(bad(name, &what));
     }
     Ok(wanted.into_iter().map(str::to_owned).collect())
 }
 
 fn apply(query: &mut Query, filter: &Filter, value: &str) -> Result<(), Problem> {
     let id = |read: fn(&str) -> Option<Uuid>| {
-        read(value).ok_or_else(|| bad(filter.name, "this is no id of that kind"))
+        read(value).ok_or_else(|| bad(filter.name, "this is none of that kind"))
     };
     match filter.on {
         On::Parent(read) => query.parent = Some(id(read)?),
         On::Site(read) => query.site = Some(id(read)?),
+        On::Status(known) => query.status = some_of(filter.name, value, known)?,
         On::Flag => {
             let flag = value.parse().ok();
             query.flagged = Some(flag.ok_or_else(|| bad(filter.name, "`true` or `false`"))?);

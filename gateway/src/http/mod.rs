@@ -13,6 +13,7 @@ pub mod auth;
 pub mod company;
 pub mod customer;
 pub mod docs;
+pub mod document_type;
 pub mod events;
 pub mod export;
 pub mod health;
@@ -45,6 +46,7 @@ pub fn router(app: &Arc<App>) -> Router {
     let api = user::routes(api);
     let api = api_key::routes(api);
     let api = customer::routes(api);
+    let api = document_type::routes(api);
     let api = location::routes(api);
     let api = product::routes(api);
     let api = stock::routes(api);

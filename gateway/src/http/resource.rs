@@ -28,7 +28,7 @@ pub trait Resource: Entity<Id: std::fmt::Display + serde::de::DeserializeOwned> 
     const OBJECT: &'static str;
     /// The collection's path under the base, such as `/orders`.
     const PATH: &'static str;
-    /// The statuses that lists filter by.
+    /// The statuses that lists filter by; none if it has no status.
     const STATUSES: &'static [&'static str];
     /// Filters beside the common ones.
     const FILTERS: &'static [Filter] = &[];
@@ -105,7 +105,7 @@ pub fn routes<R: Resource>(api: Api) -> Api {
     let history = format!("{one}/history");
     api.add(
         Route::get(R::PATH, &format!("Lists: {what}"))
-            .filters(R::FILTERS)
+            .filters::<R>()
             .gives_page_of::<R::View>(),
         list::<R>,
     )

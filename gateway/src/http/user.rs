@@ -183,7 +183,7 @@ pub fn routes(api: Api) -> Api {
         )
         .add(
             Route::get("/sessions", "Lists the caller's sessions")
-                .filters(Session::FILTERS)
+                .filters::<Session>()
                 .gives_page_of::<SessionView>(),
             list_sessions,
         )

@@ -18,6 +18,7 @@ mod configuration;
 mod connections;
 mod contract;
 mod crash;
+mod document_types;
 mod front;
 mod idempotency;
 mod lists;

@@ -27,6 +27,12 @@ async fn what_is_made_is_shown_as_it_was_sent(world: &'static World) {
     new_user["password"] = json!(PASSWORD);
     for (path, sent, shown, object) in [
         ("/customers", shop::customer(), None, "customer"),
+        (
+            "/document-types",
+            shop::document_type(),
+            None,
+            "document_type",
+        ),
         ("/locations", shop::location(), None, "location"),
         ("/products", shop::product(), None, "product"),
         ("/shipments", shop::shipment(), None, "shipment"),
@@ -98,6 +104,7 @@ async fn a_change_of_nothing_keeps_the_version(world: &'static World) {
     let shop = Shop::open(world).await;
     for (path, body) in [
         ("/customers", shop::customer()),
+        ("/document-types", shop::document_type()),
         ("/locations", shop::location()),
         ("/products", shop::product()),
     ] {

@@ -45,6 +45,12 @@ impl Shop {
         product
     }
 
+    /// A new document type's id.
+    pub(crate) async fn document_type(&self) -> String {
+        let made = self.admin.post("/document-types", &document_type()).await;
+        made.gives(201).id()
+    }
+
     pub(crate) async fn moves(&self, kind: &str, product: &str, quantity: i64) -> Answer {
         let body = json!({
             "type": kind, "product": product, "location": self.location,
@@ -157,6 +163,16 @@ pub(crate) fn customer() -> Value {
         }],
         "credit_limit": money("1000.00"), "notes": "careful", "reference": unique("cus-"),
         "metadata": {"tier": "gold"},
+    })
+}
+
+pub(crate) fn document_type() -> Value {
+    json!({
+        "code": unique("CPF-"), "country": "BR", "category": "personal", "name": "Cadastro",
+        "rule": {
+            "min_length": 11, "max_length": 11, "characters": "digits", "check": "mod11_cpf",
+        },
+        "active": true, "reference": unique("dty-"), "metadata": {"from": "2026"},
     })
 }
 

@@ -84,6 +84,7 @@ pub(crate) async fn census(shop: &Shop) -> Vec<String> {
     let mut all = Vec::new();
     let own = [
         "customers",
+        "document-types",
         "locations",
         "products",
         "stock",
@@ -142,6 +143,7 @@ fn making(shop: &Shop, product: &str, draft: &Value) -> Vec<Target> {
     let company = json!({"name": "C", "currency": "BRL", "country": "BR", "settings": {}});
     vec![
         post("/customers", shop::customer()),
+        post("/document-types", shop::document_type()),
         post("/locations", shop::location()),
         post("/products", shop::product()),
         post("/products/bulk", json!({"products": [shop::product()]})),
@@ -181,6 +183,8 @@ async fn acting(shop: &Shop, product: &str) -> Vec<Target> {
         "coordinates": {"latitude": 1.5, "longitude": 2.5},
     });
     let reason = json!({"reason": "because"});
+    let document_type = shop.document_type().await;
+    let number = json!({"number": "529.982.247-25"});
     let suspend = format!("/companies/{}/suspend", shop.company);
     vec![
         post(format!("/orders/{order}/ship"), &ship),
@@ -192,6 +196,7 @@ async fn acting(shop: &Shop, product: &str) -> Vec<Target> {
             format!("/shipments/{parcel}/events"),
             &json!({"events": [scan]}),
         ),
+        post(format!("/document-types/{document_type}/validate"), &number),
         target(&shop.world.root, Method::POST, &suspend, reason),
     ]
 }
@@ -205,6 +210,7 @@ async fn changing(shop: &Shop, product: &str, draft: &Value) -> Vec<Target> {
     customer["reference"] = json!(unique("r"));
     let settings = json!({"default_location": shop.location});
     let company = json!({"name": "C", "time_zone": "UTC", "settings": settings});
+    let document_type = shop.document_type().await;
     let person = json!({"name": "X", "password": PASSWORD, "role": "admin"});
     let goods = json!({"sku": "S", "price": money("1.00"), "backorderable": true});
     let place = json!({"name": "X", "metadata": {"a": "b"}, "reference": "r"});
@@ -219,5 +225,9 @@ async fn changing(shop: &Shop, product: &str, draft: &Value) -> Vec<Target> {
         patch(format!("/locations/{}", shop.location), place),
         patch(format!("/orders/{order}"), lines),
         patch(format!("/customers/{}", shop.customer), customer),
+        patch(
+            format!("/document-types/{document_type}"),
+            shop::document_type(),
+        ),
     ]
 }
