@@ -46,7 +46,8 @@ impl Home {
         Some(Self::on(postgres::database(what).await?))
     }
 
-    fn on(storage: String) -> Self {
+    /// With whatever the URL names.
+    pub(super) fn on(storage: String) -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
             storage,
