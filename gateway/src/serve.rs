@@ -38,6 +38,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let ended = CancellationToken::new();
     let mut side = vec![tokio::spawn(telemetry::tidy_metrics(metrics.clone()))];
     if let Some(listener) = metrics_listener {
+        tracing::info!("metrics at http://{}/metrics", listener.local_addr()?);
         let router = telemetry::metrics_router(metrics);
         let (config, ended) = (app.config.gateway.clone(), ended.clone());
         side.push(tokio::spawn(async move {

@@ -19,6 +19,7 @@ mod connections;
 mod contract;
 mod crash;
 mod front;
+mod health;
 mod idempotency;
 mod lists;
 mod live;
