@@ -24,8 +24,11 @@ pub(super) async fn reach(options: &PgConnectOptions, wait: Duration) -> Result<
     let mut told: Option<Instant> = None;
     loop {
         let failed = match connect(options).await {
-            // It was only to be seen that there is one.
-            Ok(connection) => return Ok(drop(connection.close().await)),
+            Ok(connection) => {
+                // It was only to be seen that there is one.
+                let _ = connection.close().await;
+                return Ok(());
+            }
             Err(failed) => failed,
         };
         let rest = deadline.saturating_duration_since(Instant::now());
