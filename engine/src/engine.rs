@@ -302,12 +302,23 @@ impl Engine {
         subscriber.retry(parked).await
     }
 
-    /// Whether every journal answers, and this process may still write to it.
+    /// Whether this process may and can write to its journals, as far as it knows by itself.
     ///
     /// # Errors
-    /// When one does not, or another process has taken its shards over.
-    pub async fn ping(&self) -> Result<(), Error> {
+    /// [`Error::Unavailable`] with the reason: another process has taken shards over, or what
+    /// writes is dead or has been stuck for long.
+    pub fn writable(&self) -> Result<(), Error> {
         self.node.displaced.check()?;
+        let mut contexts = self.contexts.values();
+        contexts.try_for_each(|context| context.committer.check())
+    }
+
+    /// Whether every journal answers, and this process can write to it.
+    ///
+    /// # Errors
+    /// When a journal does not answer, and as [`Engine::writable`].
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.writable()?;
         for context in self.contexts.values() {
             context.journal.ping().await?;
         }

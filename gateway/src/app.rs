@@ -1,6 +1,7 @@
 //! The program put together: journals, engine, entities, policies, and what the front door needs.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actors::policies;
 use anyhow::Context as _;
@@ -92,6 +93,22 @@ impl App {
     pub fn router(self: &Arc<Self>) -> Router {
         http::front::front(http::router(self), &self.config.gateway)
     }
+}
+
+/// Waits until every database takes connections, in all as long as the configuration says.
+///
+/// # Errors
+/// When one does not, or refuses this program.
+pub async fn reach(config: &Config) -> anyhow::Result<()> {
+    let storage = &config.storage;
+    let deadline = Instant::now() + storage.wait;
+    for context in CONTEXTS {
+        let rest = deadline.saturating_duration_since(Instant::now());
+        storage::reach(storage.url(context), rest)
+            .await
+            .with_context(|| format!("reaching the database of the context {context:?}"))?;
+    }
+    Ok(())
 }
 
 /// Opens the journal of a context.

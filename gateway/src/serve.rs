@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, CONTEXTS, open};
+use crate::app::{App, CONTEXTS, open, reach};
 use crate::config::Config;
 use crate::{bootstrap, server, telemetry};
 
@@ -23,6 +23,8 @@ const LEAST_STOP: Duration = Duration::from_secs(1);
 /// When it cannot start; the message says what is in the way.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = telemetry::metrics()?;
+    // Before the port is taken: clients that come too early are refused, and not left waiting.
+    reach(&config).await?;
     // Before the journals are opened: on Postgres that takes them over, and a start that then fails
     // for want of a free port would have displaced a running server for nothing.
     let listener = bind(config.gateway.listen).await?;
@@ -36,6 +38,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let ended = CancellationToken::new();
     let mut side = vec![tokio::spawn(telemetry::tidy_metrics(metrics.clone()))];
     if let Some(listener) = metrics_listener {
+        tracing::info!("metrics at http://{}/metrics", listener.local_addr()?);
         let router = telemetry::metrics_router(metrics);
         let (config, ended) = (app.config.gateway.clone(), ended.clone());
         side.push(tokio::spawn(async move {
@@ -72,6 +75,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 /// # Errors
 /// When one cannot be reached or is newer than this program.
 pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    reach(config).await?;
     for context in CONTEXTS {
         open(config, context).await?;
         println!("{context}: up to date");

@@ -29,6 +29,7 @@ mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::journal::{Error, Journal};
 
@@ -54,6 +55,21 @@ pub async fn open(
         Some(folder) => Arc::new(Sqlite::open(folder.as_ref(), context, shards, readers).await?),
         None => Arc::new(Postgres::open(url, context, shards, readers).await?),
     })
+}
+
+/// Waits until the database of a URL takes connections, for at most so long.
+///
+/// Only for what passes by itself: nobody listens yet, the name is not known yet, the server is
+/// starting up or has too many clients. SQLite is always there.
+///
+/// # Errors
+/// [`Error::Unavailable`] if it is still not there, or at once if a password or a name is wrong;
+/// [`Error::Refused`] if the URL is not understood.
+pub async fn reach(url: &str, wait: Duration) -> Result<(), Error> {
+    match folder(url) {
+        Some(_) => Ok(()),
+        None => Postgres::reach(url, wait).await,
+    }
 }
 
 /// Makes or migrates the journal of a context without opening it; [`open`] does so by itself.

@@ -6,6 +6,7 @@
 //! is in the same batch or still in the queue: its host decides it again.
 
 mod drops;
+mod health;
 mod task;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use self::drops::Drops;
+use self::health::Doubt;
 use self::task::Task;
 use crate::config::Config;
 use crate::displaced::Displaced;
@@ -113,7 +115,9 @@ impl Leases {
 /// A handle to a context's committer.
 #[derive(Clone)]
 pub(crate) struct Committer {
+    context: &'static str,
     queue: mpsc::Sender<Work>,
+    doubt: Doubt,
     /// How long a note may take: its turn may come after a commit that times out.
     patience: Duration,
 }
@@ -132,8 +136,10 @@ impl Committer {
         // Admission bounds what clients have under way; policies, timers and notes come on top.
         let room = config.node_pending_max + 2 * config.policy_concurrency + 1_024;
         let (queue, inbox) = mpsc::channel(room);
+        let doubt = Doubt::default();
         let task = Task {
             context,
+            doubt: doubt.clone(),
             node,
             journal,
             leases,
@@ -146,7 +152,26 @@ impl Committer {
         };
         tokio::spawn(task.run());
         let patience = 3 * config.commit_timeout();
-        Self { queue, patience }
+        Self {
+            context,
+            queue,
+            doubt,
+            patience,
+        }
+    }
+
+    /// Whether what is handed over can be expected to be written.
+    ///
+    /// # Errors
+    /// When the task is dead, or has been in doubt for long.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let context = self.context;
+        // While there is a handle, the task ends only by a panic.
+        if self.queue.is_closed() {
+            let why = format!("the committer of the context {context} is dead; restart");
+            return Err(Error::Unavailable(why));
+        }
+        self.doubt.check(context)
     }
 
     /// Hands a decision over without waiting.

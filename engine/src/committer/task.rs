@@ -10,6 +10,7 @@ use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::drops::Drops;
+use super::health::Doubt;
 use super::{Failure, Leases, Note, Submission, Ticket, Work};
 use crate::displaced::Displaced;
 use crate::envelope::{Recorded, Shard};
@@ -26,6 +27,7 @@ pub(super) struct Task {
     pub(super) leases: Arc<Leases>,
     pub(super) feed: Arc<Feed>,
     pub(super) displaced: Displaced,
+    pub(super) doubt: Doubt,
     pub(super) inbox: mpsc::Receiver<Work>,
     pub(super) batch_max: usize,
     pub(super) timeout: Duration,
@@ -204,7 +206,9 @@ impl Task {
         metrics::counter!("quenty_commit_failures_total", "context" => self.context).increment(1);
         let failure = match error {
             journal::Error::InDoubt(why) => {
+                self.doubt.begin();
                 self.end_former_transaction(&batch).await;
+                self.doubt.end();
                 // What happened after all was not announced.
                 self.feed.look();
                 Failure::InDoubt(why)

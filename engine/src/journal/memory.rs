@@ -43,6 +43,7 @@ pub enum Fault {
 #[derive(Default)]
 struct Faults {
     is_away: bool,
+    is_unsettled: bool,
     next: std::collections::VecDeque<Fault>,
     poisoned: std::collections::HashSet<Uuid>,
     delay: Duration,
@@ -69,6 +70,11 @@ impl Memory {
     /// Makes everything answer [`Error::Unavailable`], or ends that.
     pub fn set_available(&self, is_available: bool) {
         self.faults().is_away = !is_available;
+    }
+
+    /// Makes every [`Journal::renew`] fail, so that no doubt can be settled, or ends that.
+    pub fn set_settleable(&self, is_settleable: bool) {
+        self.faults().is_unsettled = !is_settleable;
     }
 
     /// Makes every batch with an append to this entity be refused, until it is cured.
@@ -143,6 +149,9 @@ impl Journal for Memory {
     }
 
     async fn renew(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
+        if self.faults().is_unsettled {
+            return Err(Error::Unavailable("told to settle no doubt".into()));
+        }
         Ok(self.reach()?.renew(node, shards))
     }
 

@@ -17,6 +17,7 @@ mod loading;
 mod mirror;
 mod policies;
 mod random;
+mod readiness;
 mod supervision;
 mod timers;
 mod traces;

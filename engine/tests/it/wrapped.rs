@@ -27,6 +27,8 @@ pub(crate) struct Wrapped {
     replays: Mutex<Vec<(Uuid, u64)>>,
     /// Whether the next commit panics.
     pub(crate) panics: AtomicBool,
+    /// Whether whoever settles a doubt panics.
+    pub(crate) panics_in_doubt: AtomicBool,
 }
 
 impl Wrapped {
@@ -38,6 +40,7 @@ impl Wrapped {
             damaged_rows: Mutex::default(),
             replays: Mutex::default(),
             panics: AtomicBool::new(false),
+            panics_in_doubt: AtomicBool::new(false),
         }
     }
 
@@ -98,6 +101,8 @@ impl Journal for Wrapped {
     }
 
     async fn renew(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
+        let panics = self.panics_in_doubt.load(Ordering::Relaxed);
+        assert!(!panics, "told to panic");
         self.memory.renew(node, shards).await
     }
 

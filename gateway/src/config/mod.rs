@@ -89,6 +89,9 @@ pub struct Storage {
     pub shards: NonZeroU16,
     /// Connections that read, for each context.
     pub readers: NonZeroU32,
+    /// How long a start waits for a server that is not there yet.
+    #[serde(rename = "wait_ms", deserialize_with = "milliseconds")]
+    pub wait: Duration,
 }
 
 impl Storage {

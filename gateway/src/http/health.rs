@@ -25,10 +25,15 @@ pub async fn live() -> Response {
 /// `GET /health/ready`: requests can be served.
 ///
 /// # Errors
-/// 503 while the program stops, or a journal does not answer.
+/// 503 while the program stops, cannot write, or a journal does not answer.
 pub async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     if app.stopping.is_cancelled() {
         return Err(Problem::unavailable("stopping", "the server is stopping"));
+    }
+    // Unlike what a database says of itself, these reasons are the engine's own and fit to be shown.
+    if let Err(error) = app.engine.writable() {
+        tracing::warn!(%error, "not ready");
+        return Err(Problem::unavailable("unavailable", error.to_string()));
     }
     match tokio::time::timeout(PATIENCE, app.engine.ping()).await {
         Ok(Ok(())) => Ok(json_response(StatusCode::OK, &json!({ "status": "ready" }))),

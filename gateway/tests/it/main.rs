@@ -20,6 +20,7 @@ mod contract;
 mod crash;
 mod document_types;
 mod front;
+mod health;
 mod idempotency;
 mod lists;
 mod live;

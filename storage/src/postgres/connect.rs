@@ -1,17 +1,14 @@
-//! Connections to Postgres, and what a database must be like to be a journal.
+//! Connections to Postgres, for each purpose its own.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use engine::journal::Error;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
 
-use crate::{error, migrations};
-
-/// How long making or migrating a journal may wait for the server to answer at first.
+/// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The oldest version that has MERGE.
-const VERSION_MIN: i32 = 150_000;
 
 /// What every connection of a context has in common.
 pub(super) fn options(url: &str, context: &str) -> Result<PgConnectOptions, Error> {
@@ -59,69 +56,19 @@ pub(super) fn pool(options: &PgConnectOptions, readers: u32) -> PgPool {
         .connect_lazy_with(options.clone().options([("statement_timeout", "10s")]))
 }
 
-/// Makes or migrates the schema of a context, and checks that it is one with so many shards.
-pub(super) async fn prepare(
-    options: &PgConnectOptions,
-    context: &str,
-    shards: Option<u16>,
-) -> Result<(), Error> {
-    let migrator = migrations::postgres(context)?;
-    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());
-    let connected = connecting
-        .await
-        .map_err(|_| Error::Unavailable("connecting takes too long".into()))?;
-    let mut connection = connected.map_err(|failed| error::of(&failed))?;
-    check_server(&mut connection).await?;
-    let migrated = migrator.run_direct(None, &mut connection, false).await;
-    migrated.map_err(migrations::failed)?;
-    if let Some(shards) = shards {
-        set_up(&mut connection, shards).await?;
-    }
-    // It has done what it was for; if it ends badly, nothing is lost.
-    let _ = connection.close().await;
-    Ok(())
+/// The connection that makes or migrates a schema. A migration may take its time, but it waits for
+/// nobody's locks without end. The lock for migrations itself has a shorter time than this.
+pub(super) fn preparing(options: &PgConnectOptions) -> PgConnectOptions {
+    options.clone().options([("lock_timeout", "20s")])
 }
 
-async fn check_server(connection: &mut PgConnection) -> Result<(), Error> {
-    let asked = sqlx::query_as(
-        "SELECT current_setting('server_version_num')::int, \
-         current_setting('server_encoding'), current_setting('fsync')",
-    );
-    let answer = asked.fetch_one(connection).await;
-    let (version, encoding, fsync): (i32, String, String) =
-        answer.map_err(|failed| error::of(&failed))?;
-    if version < VERSION_MIN {
-        return Err(Error::Refused("Postgres 15 or newer is needed".into()));
+/// Connects, but does not wait without end for a server that says nothing.
+pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+        Ok(connected) => connected,
+        Err(_) => {
+            let late = std::io::Error::new(ErrorKind::TimedOut, "connecting takes too long");
+            Err(sqlx::Error::Io(late))
+        }
     }
-    if encoding != "UTF8" {
-        let what = format!("the database must be in UTF8 and is in {encoding}");
-        return Err(Error::Refused(what));
-    }
-    if fsync != "on" {
-        tracing::warn!("fsync is off: what is acknowledged may be lost when the server fails");
-    }
-    Ok(())
-}
-
-/// Makes a row for every shard the first time, and refuses another number of them afterwards.
-async fn set_up(connection: &mut PgConnection, shards: u16) -> Result<(), Error> {
-    let count = i32::from(shards);
-    let made = sqlx::query(
-        "WITH made AS (INSERT INTO meta (id, shards) VALUES (1, $1) \
-         ON CONFLICT DO NOTHING RETURNING shards) \
-         INSERT INTO leases (shard) SELECT generate_series(0, shards - 1) FROM made",
-    );
-    let made = made.bind(count).execute(&mut *connection).await;
-    made.map_err(|failed| error::of(&failed))?;
-    let stored = sqlx::query_scalar("SELECT shards FROM meta");
-    let stored: i32 = stored
-        .fetch_one(connection)
-        .await
-        .map_err(|failed| error::of(&failed))?;
-    if stored == count {
-        return Ok(());
-    }
-    Err(Error::Refused(format!(
-        "the journal has {stored} shards and was opened with {shards}"
-    )))
 }

@@ -3,6 +3,8 @@
 mod commit;
 mod connect;
 mod notes;
+mod prepare;
+mod reach;
 mod read;
 mod write;
 
@@ -37,6 +39,14 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// Waits until the server takes connections.
+    ///
+    /// # Errors
+    /// As [`crate::reach`].
+    pub async fn reach(url: &str, wait: Duration) -> Result<(), Error> {
+        reach::reach(&connect::options(url, "start")?, wait).await
+    }
+
     /// Opens the journal of a context, in the schema of its name, and makes or migrates it first
     /// if need be. `readers` is how many connections read at once.
     ///
@@ -44,7 +54,7 @@ impl Postgres {
     /// As [`crate::open`].
     pub async fn open(url: &str, context: &str, shards: u16, readers: u32) -> Result<Self, Error> {
         let options = connect::options(url, context)?;
-        connect::prepare(&options, context, Some(shards)).await?;
+        prepare::prepare(&options, context, Some(shards)).await?;
         Ok(Self {
             shards,
             writer: Writer::new(connect::writing(&options), "BEGIN"),
@@ -59,7 +69,7 @@ impl Postgres {
     /// # Errors
     /// As [`crate::open`].
     pub async fn migrate(url: &str, context: &str) -> Result<(), Error> {
-        connect::prepare(&connect::options(url, context)?, context, None).await
+        prepare::prepare(&connect::options(url, context)?, context, None).await
     }
 }
 

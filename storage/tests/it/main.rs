@@ -15,4 +15,5 @@ mod full_disk;
 mod nodes;
 mod opening;
 mod pruning;
+mod reaching;
 mod speed;

@@ -1,6 +1,10 @@
 //! Opening: what was written is there again, and what is another journal is refused.
 
+use std::time::Duration;
+
 use engine::journal::Error;
+use sqlx::migrate::Migrate as _;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::draft::{agreed_version, append, commit, is_committed, lease, load};
 use crate::make::{SHARDS, database, open, server, sqlite_url};
@@ -82,4 +86,24 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let url = "postgres://nobody@127.0.0.1:1/nothing";
     let opened = storage::open(url, "order", SHARDS, 2).await;
     assert!(matches!(opened, Err(Error::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_migration_that_is_stuck_elsewhere_is_not_waited_for_without_end() {
+    let Some(server) = server() else { return };
+    let database = database(&server).await;
+    let mut stuck = PgConnection::connect(&database.url).await.unwrap();
+    stuck.lock().await.unwrap();
+    let pid = sqlx::query_scalar("SELECT pg_backend_pid()");
+    let pid: i32 = pid.fetch_one(&mut stuck).await.unwrap();
+    let opening = storage::open(&database.url, "order", SHARDS, 2);
+    let opened = tokio::time::timeout(Duration::from_secs(60), opening).await;
+    let Some(Error::Unavailable(why)) = opened.unwrap().err() else {
+        panic!("it was opened");
+    };
+    for part in ["lock for migrations", &format!("pid {pid} (")] {
+        assert!(why.contains(part), "{why:?} should contain {part:?}");
+    }
+    stuck.close().await.unwrap();
+    drop(open(&database.url).await);
 }

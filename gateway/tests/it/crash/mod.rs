@@ -12,6 +12,7 @@
 mod check;
 mod client;
 mod load;
+mod metrics;
 mod server;
 mod shell;
 mod shop;

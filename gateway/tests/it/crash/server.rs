@@ -17,8 +17,9 @@ pub(super) const PASSWORD: &str = "correct-horse-battery";
 const START_WITHIN: Duration = Duration::from_secs(60);
 /// The drain time-out that servers here have.
 const DRAIN: Duration = Duration::from_secs(10);
-/// What is printed before the address.
+/// What is printed before the address, and what before that of the metrics.
 const SERVES: &str = "quenty serves http://";
+const METRICS: &str = "metrics at http://";
 
 /// Where a server lives: its folder and its storage, which outlive it.
 pub(super) struct Home {
@@ -33,6 +34,8 @@ pub(super) struct Server {
     log: PathBuf,
     /// Where it answers.
     pub(super) address: SocketAddr,
+    /// Where it tells its metrics.
+    pub(super) metrics: SocketAddr,
 }
 
 impl Home {
@@ -46,7 +49,8 @@ impl Home {
         Some(Self::on(postgres::database(what).await?))
     }
 
-    fn on(storage: String) -> Self {
+    /// With whatever the URL names.
+    pub(super) fn on(storage: String) -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
             storage,
@@ -71,6 +75,7 @@ impl Home {
             child,
             log,
             address,
+            metrics: address,
         };
         server.wait_until_serving().await;
         server
@@ -103,7 +108,7 @@ impl Home {
                 DRAIN.as_millis().to_string(),
             )
             .env("QUENTY__STORAGE__URL", &self.storage)
-            .env("QUENTY__TELEMETRY__METRICS_LISTEN", "")
+            .env("QUENTY__TELEMETRY__METRICS_LISTEN", "127.0.0.1:0")
             .env("QUENTY__AUTH__PASSWORD_MEMORY_KIB", "64")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -138,8 +143,10 @@ impl Server {
     async fn wait_until_serving(&mut self) {
         let deadline = Instant::now() + START_WITHIN;
         loop {
-            if let Some(address) = self.address_in_log() {
+            // The metrics are served first.
+            if let Some(address) = self.address_in_log(SERVES, ' ') {
                 self.address = address;
+                self.metrics = self.address_in_log(METRICS, '/').unwrap();
                 return;
             }
             let ended = self.child.try_wait().unwrap();
@@ -149,10 +156,10 @@ impl Server {
         }
     }
 
-    fn address_in_log(&self) -> Option<SocketAddr> {
+    fn address_in_log(&self, before: &str, after: char) -> Option<SocketAddr> {
         let log = self.log();
-        let (_, rest) = log.split_once(SERVES)?;
-        rest.split_once(' ')?.0.parse().ok()
+        let (_, rest) = log.split_once(before)?;
+        rest.split_once(after)?.0.parse().ok()
     }
 
     fn log(&self) -> String {

@@ -97,6 +97,20 @@ async fn a_company_is_exported_from_the_running_server_or_without_one() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_not_there_is_waited_for_without_telling_its_password() {
+    let home = Home::on("postgres://quenty:hushhush@127.0.0.1:1/quenty".into());
+    let file = "[storage]\nwait_ms = 1500\n";
+    std::fs::write(home.folder().join("config.toml"), file).unwrap();
+    for command in ["serve", "migrate"] {
+        let said = refused(&home.run(None, &[command]).await);
+        for part in ["WARN", "waiting for Postgres", "127.0.0.1", "refused"] {
+            assert!(said.contains(part), "{said:?} should contain {part:?}");
+        }
+        assert!(!said.contains("hushhush"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_second_process_on_the_same_files_is_told_so() {
     let home = Home::on_sqlite();
     let server = home.serve().await;
