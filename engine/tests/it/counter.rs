@@ -58,6 +58,12 @@ pub(crate) enum Ask {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Bomb(#[serde(skip)] AtomicBool);
 
+impl Bomb {
+    pub(crate) fn live() -> Self {
+        Self(AtomicBool::new(true))
+    }
+}
+
 impl Clone for Bomb {
     fn clone(&self) -> Self {
         Self::default()

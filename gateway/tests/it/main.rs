@@ -23,6 +23,7 @@ mod idempotency;
 mod lists;
 mod live;
 mod orders;
+mod parked;
 mod postgres;
 mod resources;
 mod shipments;
