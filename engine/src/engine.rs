@@ -282,12 +282,28 @@ impl Engine {
         Ok(journal.tenant_feed(tenant, &after, span, limit).await?)
     }
 
-    /// Events of a context that policies could not handle, oldest first.
+    /// Events of a context that policies could not handle, in order of their ids as text, from the
+    /// one after a given id.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn parked(&self, context: &str, limit: u32) -> Result<Vec<Parked>, Error> {
-        Ok(self.context(context)?.journal.parked(limit).await?)
+    pub async fn parked(
+        &self,
+        context: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Parked>, Error> {
+        let journal = &self.context(context)?.journal;
+        Ok(journal.parked(POLICIES, after, limit).await?)
+    }
+
+    /// An event of a context that policies could not handle, by its id.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn parked_event(&self, context: &str, event: &str) -> Result<Option<Parked>, Error> {
+        let journal = &self.context(context)?.journal;
+        Ok(journal.parked_event(POLICIES, event).await?)
     }
 
     /// Handles a parked event again; it stays parked if that fails again.

@@ -58,6 +58,13 @@ pub trait Entity:
         Vec::new()
     }
 
+    /// What to decide in place of a command that would take a key held by another entity. Without,
+    /// the command is refused; but a policy's command has nobody who could then think of another.
+    fn instead(command: &Self::Command, lost: &Self::Rejection) -> Option<Self::Command> {
+        let _ = (command, lost);
+        None
+    }
+
     /// What the entity wants to be told, and when. A timer fires at least once after its moment,
     /// and only while this still lists it.
     fn timers(&self) -> Vec<Timer<Self::Command>> {

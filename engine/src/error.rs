@@ -28,6 +28,9 @@ pub enum Error {
     /// It is not known whether the command took effect; its request key will tell.
     #[error("it is not known whether the command took effect: {0}")]
     InDoubt(String),
+    /// The entity's host ended before it answered; the command's request key will tell.
+    #[error("the entity's host failed with the command under way")]
+    HostFailed,
     /// Deciding the command panicked, or what was decided cannot be written; nothing was done.
     #[error("the command cannot be decided: {0}")]
     Panicked(String),

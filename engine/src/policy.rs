@@ -12,7 +12,7 @@ use crate::envelope::{Recorded, Unreadable};
 ///
 /// Commands of policies arrive at least once and have their effect once. They may overtake each
 /// other, so they must commute; and they are answered by events: a refusal is an alarm, not an
-/// outcome.
+/// outcome. One that may find a unique key taken says what else to do: see [`Entity::instead`].
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// The rule's name.

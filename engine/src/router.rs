@@ -271,7 +271,7 @@ async fn deliver<E: Entity>(
     }
     match tokio::time::timeout_at((deadline + GRACE).into(), answer).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(Error::InDoubt("its host failed".into())),
+        Ok(Err(_)) => Err(Error::HostFailed),
         Err(_) => Err(Error::Timeout),
     }
 }

@@ -285,7 +285,7 @@ impl From<engine::Error> for Problem {
             Error::Overloaded { scope, retry_after } => overloaded(scope).retry_after(retry_after),
             Error::Late => Self::unavailable("too-late", "the request could not be done in time"),
             Error::Timeout => Self::unavailable("outcome-unknown", outcome_unknown),
-            Error::InDoubt(_) => {
+            Error::InDoubt(_) | Error::HostFailed => {
                 tracing::warn!(%error, "a client is told that an outcome is unknown");
                 Self::unavailable("outcome-unknown", outcome_unknown)
             }
@@ -345,6 +345,7 @@ mod tests {
             (engine::Error::Late, 503),
             (engine::Error::Unavailable("postgres://secret".into()), 503),
             (engine::Error::InDoubt("secret".into()), 503),
+            (engine::Error::HostFailed, 503),
             (engine::Error::Panicked("secret".into()), 500),
         ];
         for (error, status) in failures {

@@ -28,6 +28,17 @@ macro_rules! event_columns {
 }
 pub(crate) use event_columns;
 
+/// Parked events with what was recorded of them, to be narrowed.
+macro_rules! parked_rows {
+    () => {
+        concat!(
+            "SELECT p.subscriber, p.reason, p.attempts, p.at AS tried_at, ",
+            event_columns!(),
+            " FROM parked p JOIN events e ON e.shard = p.shard AND e.seq = p.seq "
+        )
+    };
+}
+
 /// The columns of a request, of a table called `r`.
 macro_rules! request_columns {
     () => {
@@ -172,14 +183,40 @@ where
         all(self.rows::<PositionRow>(query).await?)
     }
 
-    pub(crate) async fn parked(&self, limit: u32) -> Result<Vec<Parked>, Error> {
+    pub(crate) async fn parked(
+        &self,
+        subscriber: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Parked>, Error> {
+        // Every id comes after the empty text.
+        let after = after.unwrap_or_default();
+        if !is_storable(subscriber) || !is_storable(after) {
+            return Ok(Vec::new());
+        }
         let query = sqlx::query_as(concat!(
-            "SELECT p.subscriber, p.reason, p.attempts, p.at AS tried_at, ",
-            event_columns!(),
-            " FROM parked p JOIN events e ON e.shard = p.shard AND e.seq = p.seq ",
-            "ORDER BY p.at, p.subscriber, p.event LIMIT $1"
+            parked_rows!(),
+            "WHERE p.subscriber = $1 AND p.event > $2 ORDER BY p.event LIMIT $3"
         ));
-        all(self.rows::<ParkedRow>(query.bind(i64::from(limit))).await?)
+        let query = query.bind(subscriber).bind(after).bind(i64::from(limit));
+        all(self.rows::<ParkedRow>(query).await?)
+    }
+
+    pub(crate) async fn parked_event(
+        &self,
+        subscriber: &str,
+        event: &str,
+    ) -> Result<Option<Parked>, Error> {
+        if !is_storable(subscriber) || !is_storable(event) {
+            return Ok(None);
+        }
+        let query = sqlx::query_as(concat!(
+            parked_rows!(),
+            "WHERE p.subscriber = $1 AND p.event = $2"
+        ));
+        let found = self.rows::<ParkedRow>(query.bind(subscriber).bind(event));
+        let mut found: Vec<Parked> = all(found.await?)?;
+        Ok(found.pop())
     }
 
     pub(crate) async fn ping(&self) -> Result<(), Error> {

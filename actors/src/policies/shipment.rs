@@ -7,7 +7,7 @@ use crate::order::{self, Order};
 use crate::shipment::{Command, Event, Milestone, Shipment};
 
 /// A shipment that is to have the carrier's number is given it. Should another shipment have the
-/// number, that is refused, and so comes to somebody's notice; the shipment keeps its own.
+/// number, the shipment keeps its own and says so in its history.
 pub(super) fn number(recorded: &Recorded) -> Reaction {
     let wish = match read::<Shipment>(recorded, &["created"])? {
         Some(Event::Created(created)) => created.wished_number,

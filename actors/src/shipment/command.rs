@@ -13,14 +13,18 @@ use crate::values::{Address, Dimensions, List, Metadata, Quantity, Reference, Sk
 
 /// What may be asked of a shipment.
 ///
-/// [`Command::CancelForOrder`], and [`Command::Create`] without a number of its own, come from the
-/// order's saga. They are never refused and may overtake each other.
+/// [`Command::CancelForOrder`], [`Command::Number`], and [`Command::Create`] without a given number
+/// come from the order's saga. They are never refused and may overtake each other; a number is
+/// given only to a shipment that is there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Makes the shipment.
     Create(Box<Create>),
-    /// Gives it the carrier's number in place of our own; the own one goes on being found.
+    /// Gives it the carrier's number in place of our own; the own one goes on being found. Should
+    /// the number not be free, [`Command::ForgoNumber`] is decided instead.
     Number(TrackingNumber),
+    /// Notes that it cannot have the carrier's number, and so keeps its own.
+    ForgoNumber(TrackingNumber),
     /// Files scans; all of them or, if one is not acceptable, none.
     Record(List<CarrierEvent, 1, 100>),
     /// Calls it off, which is refused once the parcels have left.

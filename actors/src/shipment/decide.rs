@@ -22,12 +22,17 @@ pub(super) fn decide(shipment: &Shipment, command: &Command, context: &Context) 
     match (shipment.status, command) {
         (None, Command::Create(command)) => create(shipment, command, context),
         (None, Command::CancelForOrder { order }) => Ok(forestall(shipment, *order)),
-        (None, Command::Number(_) | Command::Record(_) | Command::Cancel { .. }) => {
-            Err(Rejection::NotFound)
-        }
+        (
+            None,
+            Command::Number(_)
+            | Command::ForgoNumber(_)
+            | Command::Record(_)
+            | Command::Cancel { .. },
+        ) => Err(Rejection::NotFound),
 
         (Some(_), Command::Create(command)) => recreate(shipment, command),
-        (Some(_), Command::Number(number)) => renumber(shipment, number, context),
+        (Some(_), Command::Number(number)) => Ok(renumber(shipment, number, context)),
+        (Some(_), Command::ForgoNumber(number)) => Ok(forgo_number(shipment, number)),
         (Some(_), Command::Record(events)) => record(shipment, events, context),
 
         (Some(Status::Cancelled), Command::Cancel { .. } | Command::CancelForOrder { .. }) => {
@@ -122,17 +127,28 @@ fn recreate(shipment: &Shipment, command: &Create) -> Decision {
     }
 }
 
-fn renumber(shipment: &Shipment, number: &TrackingNumber, context: &Context) -> Decision {
-    if shipment.tracking_number() == Some(number) {
-        return Ok(Vec::new());
-    }
+fn renumber(shipment: &Shipment, number: &TrackingNumber, context: &Context) -> Vec<Event> {
     // Two numbers are enough: our own, by which it went out first, and the carrier's.
-    if number.is_own() || shipment.tracking_number() != Some(&TrackingNumber::of(context.entity)) {
-        return Err(Rejection::NumberReserved);
+    let has_own = shipment.tracking_number() == Some(&TrackingNumber::of(context.entity));
+    let is_forgone = shipment.forgone_number.as_ref() == Some(number);
+    if number.is_own() || !has_own || is_forgone {
+        return forgo_number(shipment, number);
     }
-    Ok(vec![Event::Numbered {
+    vec![Event::Numbered {
         tracking_number: number.clone(),
-    }])
+    }]
+}
+
+/// A number once forgone stays so, even if it is free by now: whoever reads that it was refused may
+/// have given it to another.
+fn forgo_number(shipment: &Shipment, number: &TrackingNumber) -> Vec<Event> {
+    let is_forgone = shipment.forgone_number.as_ref() == Some(number);
+    if is_forgone || shipment.tracking_numbers.contains(number) {
+        return Vec::new();
+    }
+    vec![Event::NumberRefused {
+        tracking_number: number.clone(),
+    }]
 }
 
 fn record(shipment: &Shipment, events: &[CarrierEvent], context: &Context) -> Decision {

@@ -23,6 +23,11 @@ pub enum Event {
         /// The carrier's number.
         tracking_number: TrackingNumber,
     },
+    /// It was to have the carrier's number, but another shipment has it: it keeps its own.
+    NumberRefused {
+        /// The number that it was to have.
+        tracking_number: TrackingNumber,
+    },
     /// A scan was filed in its place in time.
     ScanRecorded(Box<ScanRecorded>),
     /// It was called off.
@@ -145,6 +150,7 @@ impl engine::Event for Event {
             Self::Created(created) => created.personal.is_some(),
             Self::ScanRecorded(scan) => scan.personal.is_some(),
             Self::Numbered { .. }
+            | Self::NumberRefused { .. }
             | Self::Cancelled { .. }
             | Self::CancelForestalled { .. }
             | Self::CancelMissed {} => false,

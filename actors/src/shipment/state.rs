@@ -38,6 +38,8 @@ pub struct Shipment {
     pub service: Option<Text<60>>,
     /// Its numbers, the present one first. It is found by any of them.
     pub tracking_numbers: Vec<TrackingNumber>,
+    /// The carrier's number that it was to have and did not get.
+    pub forgone_number: Option<TrackingNumber>,
     /// When it was to arrive when it was made.
     pub promised_delivery: Option<DateTime<Utc>>,
     /// The client's own name for it.
@@ -133,7 +135,7 @@ impl Shipment {
 impl Entity for Shipment {
     const KIND: &'static str = "shipment";
     const CONTEXT: &'static str = "shipping";
-    const SCHEMA: u32 = 1;
+    const SCHEMA: u32 = 2;
 
     type Id = ShipmentId;
     type Command = Command;
@@ -151,6 +153,10 @@ impl Entity for Shipment {
                 self.tracking_numbers.insert(0, tracking_number.clone());
                 self
             }
+            Event::NumberRefused { tracking_number } => Self {
+                forgone_number: Some(tracking_number.clone()),
+                ..self
+            },
             Event::ScanRecorded(event) => self.scanned(event),
             Event::Cancelled { reason, .. } => Self {
                 status: Some(Status::Cancelled),
@@ -193,5 +199,16 @@ impl Entity for Shipment {
             Rejection::ReferenceTaken,
         );
         numbers.chain(reference).collect()
+    }
+
+    fn instead(command: &Command, _: &Rejection) -> Option<Command> {
+        match command {
+            Command::Number(number) => Some(Command::ForgoNumber(number.clone())),
+            Command::Create(_)
+            | Command::ForgoNumber(_)
+            | Command::Record(_)
+            | Command::Cancel { .. }
+            | Command::CancelForOrder { .. } => None,
+        }
     }
 }

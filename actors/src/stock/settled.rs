@@ -17,7 +17,12 @@ const SETTLED_MAX: usize = 50_000;
 /// placed): afterwards the order has ended, and a `Reserve` is refused for being late. No clock is
 /// trusted with that: forgetting a mark raises `forgotten` to its moment, and a `Reserve` with a
 /// moment up to `forgotten` is refused whatever the time. So either the mark is there, or the
-/// `Reserve` is refused, even when clocks jump. Beyond `SETTLED_MAX` marks, those that end first
+/// `Reserve` is refused, even when clocks jump.
+///
+/// The price: if a clock runs ahead for longer than orders wait, and orders settle and are
+/// forgotten meanwhile, then once it is right again the item refuses new orders as late until it
+/// has come to where the clock had been. By its moment alone such an order cannot be told from one
+/// that was forgotten, and a refusal can be repaired, goods kept for nobody cannot. Beyond `SETTLED_MAX` marks, those that end first
 /// are forgotten early, which can only refuse an order that was very slow to ask.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settled {

@@ -49,7 +49,7 @@ impl<E: Entity> State<E> {
         }
     }
 
-    fn panicked(&mut self, what: String, call: Call<E>) {
+    pub(super) fn panicked(&mut self, what: String, call: Call<E>) {
         tracing::error!(kind = E::KIND, id = %self.handle.id, what, "a decision panicked");
         metrics::counter!("quenty_panics_total", "kind" => E::KIND).increment(1);
         call.answer(Err(Error::Panicked(what)));
@@ -202,7 +202,7 @@ fn clock() -> DateTime<Utc> {
 }
 
 /// Runs the domain's code; a panic of it comes back as its message.
-fn guarded<T>(domain: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn guarded<T>(domain: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(domain)).map_err(|panic| panics::text(panic.as_ref()))
 }
 

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::decide::now;
-use super::{Answer, Mode, Pending, State};
+use super::decide::{guarded, now};
+use super::{Answer, Call, Mode, Order, Pending, State};
 use crate::committer::Failure;
 use crate::entity::Entity;
 use crate::error::Error;
@@ -89,14 +89,32 @@ impl<E: Entity> State<E> {
         let rest = std::mem::take(&mut self.pending);
         if index < pending.losses.len() {
             let rejection = pending.losses.swap_remove(index);
-            let before = Arc::clone(&self.committed);
-            let at = now(&before);
-            self.refuse(before, rejection, pending.call, at);
+            self.decide_without(rejection, pending.call);
         } else {
             let why = "a claim was lost that was never made".to_owned();
             pending.call.answer(Err(Error::Unavailable(why)));
         }
         self.decide_each(rest);
+    }
+
+    /// Decides what the entity wants decided in place of a command that lost a claim, if anything.
+    fn decide_without(&mut self, lost: E::Rejection, mut call: Call<E>) {
+        let instead = match &call.order {
+            Order::Command(command) => guarded(|| E::instead(command, &lost)),
+            Order::Timer { .. } => Ok(None),
+        };
+        match instead {
+            Ok(Some(command)) => {
+                call.order = Order::Command(command);
+                self.called(call);
+            }
+            Ok(None) => {
+                let before = Arc::clone(&self.committed);
+                let at = now(&before);
+                self.refuse(before, lost, call, at);
+            }
+            Err(what) => self.panicked(what, call),
+        }
     }
 
     /// Decides everything under way again: something before it was dropped.

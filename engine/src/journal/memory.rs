@@ -250,8 +250,17 @@ impl Journal for Memory {
         Ok(self.reach()?.checkpoints(subscriber))
     }
 
-    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, Error> {
-        Ok(self.reach()?.parked(limit))
+    async fn parked(
+        &self,
+        subscriber: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Parked>, Error> {
+        Ok(self.reach()?.parked(subscriber, after, limit))
+    }
+
+    async fn parked_event(&self, subscriber: &str, event: &str) -> Result<Option<Parked>, Error> {
+        Ok(self.reach()?.parked_event(subscriber, event))
     }
 
     async fn prune_requests(

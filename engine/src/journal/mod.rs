@@ -89,8 +89,17 @@ pub trait Journal: Send + Sync + 'static {
     /// The checkpoints of a subscriber.
     async fn checkpoints(&self, subscriber: &str) -> Result<Vec<(Shard, u64)>, Error>;
 
-    /// Events that subscribers could not handle, the one whose last try is oldest first.
-    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, Error>;
+    /// Events that a subscriber could not handle, in order of their ids as text, from the one after
+    /// a given id: an order in which none moves when it is tried again.
+    async fn parked(
+        &self,
+        subscriber: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Parked>, Error>;
+
+    /// An event that a subscriber could not handle, by its id.
+    async fn parked_event(&self, subscriber: &str, event: &str) -> Result<Option<Parked>, Error>;
 
     /// Forgets request keys older than the two moments, of clients and of policies, in bounded
     /// steps. Returns how many went.

@@ -73,7 +73,8 @@ impl Subscriber {
     }
 
     /// Sends a command until it has had its effect, for as long as only the machinery is in the
-    /// way; gives up when the command itself is.
+    /// way; gives up when the command itself is. A host that ends time and again counts as that: a
+    /// journal that is away ends none.
     async fn deliver(
         &self,
         kind: &dyn AnyKind,
@@ -92,7 +93,8 @@ impl Subscriber {
                 Ok(Delivered::Done) => return Ok(()),
                 Ok(Delivered::Refused(why)) => return Err(format!("refused: {why}")),
                 Err(
-                    error @ (Error::Panicked(_)
+                    error @ (Error::HostFailed
+                    | Error::Panicked(_)
                     | Error::Damaged(_)
                     | Error::UnknownKind(_)
                     | Error::NotFound

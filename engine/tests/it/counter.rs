@@ -36,6 +36,8 @@ pub(crate) enum Ask {
     Add(i64),
     Nothing,
     Tag(String),
+    /// Adds one instead if the tag is taken.
+    TagOrAdd(String),
     Untag(String),
     SetAlarm(DateTime<Utc>),
     Ring,
@@ -55,6 +57,12 @@ pub(crate) enum Ask {
 /// Once it is live it panics when it is dropped, which no guard around decisions sees.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Bomb(#[serde(skip)] AtomicBool);
+
+impl Bomb {
+    pub(crate) fn live() -> Self {
+        Self(AtomicBool::new(true))
+    }
+}
 
 impl Clone for Bomb {
     fn clone(&self) -> Self {
@@ -134,7 +142,7 @@ impl<const S: u32> Entity for Counter<S> {
             Ask::Add(amount) if self.total + amount < 0 => return Err(No::TooFew(self.total)),
             Ask::Add(amount) => Fact::Added { amount: *amount },
             Ask::Nothing => return Ok(Vec::new()),
-            Ask::Tag(tag) => Fact::Tagged { tag: tag.clone() },
+            Ask::Tag(tag) | Ask::TagOrAdd(tag) => Fact::Tagged { tag: tag.clone() },
             Ask::Untag(tag) => Fact::Untagged { tag: tag.clone() },
             Ask::SetAlarm(at) => Fact::AlarmSet { at: *at },
             Ask::Ring if self.is_deaf => return Err(No::Deaf),
@@ -178,6 +186,10 @@ impl<const S: u32> Entity for Counter<S> {
             rejection: No::Taken,
         };
         self.tags.iter().map(claim).collect()
+    }
+
+    fn instead(command: &Ask, _: &No) -> Option<Ask> {
+        matches!(command, Ask::TagOrAdd(_)).then_some(Ask::Add(1))
     }
 
     fn timers(&self) -> Vec<Timer<Ask>> {

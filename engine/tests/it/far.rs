@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::journal::Journal;
-use engine::journal::memory::Memory;
+use engine::journal::memory::{Fault, Memory};
 use engine::{Config, Engine, Reply};
 use uuid::Uuid;
 
@@ -74,6 +74,40 @@ async fn a_context_that_is_away_keeps_policies_from_no_other() {
         mirror.ok()?.filter(|it| it.state.notes == 10)
     })
     .await;
+}
+
+#[tokio::test]
+async fn nothing_is_parked_because_a_journal_is_away() {
+    let contexts = Contexts::with(Config {
+        policy_attempts: 1,
+        ..config()
+    })
+    .await;
+    let (resident, cold) = (id(), id());
+    contexts.add_one(resident).await;
+    contexts.until_noted::<true>(resident, 1).await;
+    contexts.far.set_available(false);
+    // One that is in memory cannot commit, one that is not cannot be loaded.
+    contexts.add_one(resident).await;
+    contexts.add_one(cold).await;
+    contexts.until_noted::<false>(cold, 1).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let far = contexts.engine.entities::<Mirror<true>>().unwrap();
+    let away = far.get(TENANT, cold, Instant::now()).await;
+    assert!(away.is_err(), "{away:?}");
+    contexts.far.set_available(true);
+    contexts
+        .far
+        .fail_next_commit(Fault::InDoubt { committed: false });
+    eventually("the far notes", || async {
+        let deadline = Instant::now() + PATIENCE;
+        let resident = far.get(TENANT, resident, deadline).await.ok()??;
+        let cold = far.get(TENANT, cold, deadline).await.ok()??;
+        (resident.state.notes == 2 && cold.state.notes == 1).then_some(())
+    })
+    .await;
+    let parked = contexts.engine.parked("test", None, 10).await.unwrap();
+    assert_eq!(parked, []);
 }
 
 #[tokio::test]

@@ -1,15 +1,19 @@
 //! A second kind, and a policy that tells it what the first one counts.
 
+use std::panic::panic_any;
+
 use engine::{
     Context, Entity, Event, Outgoing, Policy, Recorded, Rejection, RejectionKind, Unreadable,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::counter::{Counter, Fact};
+use crate::counter::{Bomb, Counter, Fact};
 
 /// An amount that a mirror refuses until it is open.
 pub(crate) const UNLUCKY: i64 = 13;
+/// An amount that ends a mirror's host before it can answer, until it is open.
+pub(crate) const DEADLY: i64 = 999;
 /// An amount that makes the policy panic, and say so in words that no journal stores.
 pub(crate) const SCARY: i64 = 666;
 
@@ -71,6 +75,8 @@ impl<const FAR: bool> Entity for Mirror<FAR> {
     fn decide(&self, command: &Ask, _: &Context) -> Result<Vec<Seen>, Unlucky> {
         match command {
             Ask::Note(UNLUCKY) if !self.is_open => Err(Unlucky),
+            // What it panics with panics in its turn, where no guard is any more.
+            Ask::Note(DEADLY) if !self.is_open => panic_any(Bomb::live()),
             Ask::Note(amount) => Ok(vec![Seen::Noted { amount: *amount }]),
             Ask::Open => Ok(vec![Seen::Opened]),
         }

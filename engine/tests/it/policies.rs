@@ -8,7 +8,9 @@ use engine::journal::{Journal, Parked};
 use uuid::Uuid;
 
 use crate::counter::Ask;
-use crate::mirror::{self, MIRRORING, Mirror, REVERSED, SCARY, TWIN_MIRRORING, UNLUCKY, twin};
+use crate::mirror::{
+    self, DEADLY, MIRRORING, Mirror, REVERSED, SCARY, TWIN_MIRRORING, UNLUCKY, twin,
+};
 use crate::world::{World, config, done, eventually, id, keyed, meta};
 
 async fn world() -> World {
@@ -25,7 +27,7 @@ async fn until_mirrored(world: &World, id: Uuid, total: i64) -> Mirror {
 
 async fn until_parked(world: &World, number: usize) -> Vec<Parked> {
     eventually("parked events", || async {
-        let parked = world.engine.parked("test", 100).await.ok()?;
+        let parked = world.engine.parked("test", None, 100).await.ok()?;
         (parked.len() == number).then_some(parked)
     })
     .await
@@ -199,7 +201,7 @@ async fn an_addressee_out_of_service_is_parked_after_some_attempts_and_others_go
     world.journal.mend();
     // What could not be loaded is not tried again for a moment.
     eventually("a retry that succeeds", || async {
-        let parked = world.engine.parked("test", 1).await.unwrap();
+        let parked = world.engine.parked("test", None, 1).await.unwrap();
         let Some(parked) = parked.first() else {
             return Some(());
         };
@@ -208,6 +210,34 @@ async fn an_addressee_out_of_service_is_parked_after_some_attempts_and_others_go
     })
     .await;
     until_mirrored(&world, bad, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_ends_its_host_every_time_is_parked_and_others_go_on() {
+    let config = engine::Config {
+        policy_attempts: 3,
+        ..config()
+    };
+    let world = World::with(config, &[MIRRORING]).await;
+    let (bad, good) = (id(), id());
+    done(world.ask(bad, Ask::Add(DEADLY)).await);
+    done(world.ask(good, Ask::Add(3)).await);
+    until_mirrored(&world, good, 3).await;
+    let parked = until_parked(&world, 1).await.remove(0);
+    assert!(parked.reason.contains("host failed"), "{}", parked.reason);
+    eventually("the checkpoint", || async {
+        (checkpoint(&world).await >= 3).then_some(())
+    })
+    .await;
+    let mirrors = world.engine.entities::<Mirror>().unwrap();
+    eventually("an open mirror", || async {
+        let opened = mirrors.send(bad, mirror::Ask::Open, meta()).await;
+        opened.ok()
+    })
+    .await;
+    world.engine.retry_parked("test", &parked).await.unwrap();
+    until_parked(&world, 0).await;
+    assert_eq!(until_mirrored(&world, bad, DEADLY).await.notes, 1);
 }
 
 #[tokio::test]

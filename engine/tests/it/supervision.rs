@@ -45,7 +45,7 @@ async fn a_host_that_dies_with_commits_under_way_loses_none_of_them() {
     assert!(matches!(exploded, Err(Error::Panicked(_))), "{exploded:?}");
     for asked in under_way {
         let answer = asked.await.unwrap();
-        assert!(matches!(answer, Err(Error::InDoubt(_))), "{answer:?}");
+        assert!(matches!(answer, Err(Error::HostFailed)), "{answer:?}");
     }
     // The next host waits for what the former one handed over.
     let next = world.asking(id, Ask::Add(1));
@@ -70,7 +70,7 @@ async fn a_host_that_keeps_failing_is_held_back_and_its_shard_is_not() {
     for _ in 0..20 {
         match world.ask(failing, explode()).await {
             Err(Error::Panicked(_)) => {}
-            Err(Error::Unavailable(_) | Error::InDoubt(_)) => held_back += 1,
+            Err(Error::Unavailable(_) | Error::HostFailed) => held_back += 1,
             other => panic!("{other:?}"),
         }
         // Served at once, by the same host as before.

@@ -184,8 +184,17 @@ impl Journal for Wrapped {
         self.memory.checkpoints(subscriber).await
     }
 
-    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, Error> {
-        self.memory.parked(limit).await
+    async fn parked(
+        &self,
+        subscriber: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Parked>, Error> {
+        self.memory.parked(subscriber, after, limit).await
+    }
+
+    async fn parked_event(&self, subscriber: &str, event: &str) -> Result<Option<Parked>, Error> {
+        self.memory.parked_event(subscriber, event).await
     }
 
     async fn prune_requests(

@@ -185,6 +185,35 @@ async fn whoever_loses_a_claim_is_refused_and_what_rested_on_it_is_decided_again
     done(world.ask(loser, Ask::Tag("x".into())).await);
 }
 
+#[tokio::test]
+async fn whoever_loses_a_claim_and_knows_what_else_to_do_does_that_once_and_in_its_turn() {
+    let world = World::new().await;
+    let (winner, loser) = (id(), id());
+    done(world.ask(winner, Ask::Tag("x".into())).await);
+    let tag = || Ask::TagOrAdd("x".into());
+    world.memory().pause();
+    let first = world.asking(loser, Ask::Add(1));
+    world.until_under_way(1).await;
+    let tagged = world.asking_as(loser, tag(), keyed("e"));
+    let after: Vec<_> = (0..10).map(|_| world.asking(loser, Ask::Add(1))).collect();
+    world.until_under_way(12).await;
+    world.memory().resume();
+    done(first.await.unwrap());
+    let tagged = done(tagged.await.unwrap());
+    assert_eq!((tagged.version, tagged.state.total), (2, 2));
+    assert!(tagged.state.tags.is_empty());
+    for (version, after) in (3..).zip(after) {
+        assert_eq!(done(after.await.unwrap()).version, version);
+    }
+    // The key holds what was done in place of the command, also once the tag is free.
+    done(world.ask(winner, Ask::Untag("x".into())).await);
+    let repeat = world.counters.send(loser, tag(), keyed("e")).await;
+    assert!(matches!(repeat, Ok(Reply::Seen(row)) if row.refusal.is_none()));
+    assert_eq!(world.recorded(loser).await, (12, 12));
+    let tagged = done(world.ask(loser, tag()).await);
+    assert!(tagged.state.tags.contains("x"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_who_want_a_claim_exactly_one_gets_it() {
     let world = World::new().await;

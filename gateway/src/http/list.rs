@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use crate::problem::Problem;
 
-/// The page size if none is asked for, and the largest.
-const LIMIT: u32 = 20;
+/// The page size if none is asked for.
+pub const LIMIT: u32 = 20;
+/// The largest page size.
 const LIMIT_MAX: u32 = 100;
 /// The longest text searched for, in characters.
 const SEARCH_MAX: usize = 200;

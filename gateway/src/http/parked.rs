@@ -3,6 +3,8 @@
 use actors::values::milliseconds;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use engine::journal::Parked;
 use serde::Serialize;
@@ -16,9 +18,6 @@ use crate::http::extract::Path;
 use crate::http::resource::page;
 use crate::http::{events, list};
 use crate::problem::Problem;
-
-/// Parked events looked at when one is to be retried; there should be none.
-const LOOKED_AT: u32 = 1_000;
 
 /// An event that a policy could not handle.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,7 +49,8 @@ pub fn routes(api: Api) -> Api {
             "/parked",
             "Lists events that policies could not handle (superuser)",
         )
-        .query("limit", "1 to 100 of each context; 20 if not given.")
+        .query("limit", "1 to 100; 20 if not given.")
+        .query("cursor", "`next_cursor` of the page before.")
         .gives_page_of::<View>(),
         list_parked,
     )
@@ -66,20 +66,65 @@ pub fn routes(api: Api) -> Api {
 
 async fn list_parked(call: Call, uri: Uri) -> Result<Response, Problem> {
     call.superuser()?;
-    let mut limit = 20;
+    let (mut limit, mut after) = (list::LIMIT, None);
     for (name, value) in list::pairs(&uri)? {
         match name.as_str() {
             "limit" => limit = list::limit(&value)?,
+            "cursor" => after = Some(read_cursor(&value).ok_or_else(not_a_cursor)?),
             _ => return Err(list::unknown(&name)),
         }
     }
-    let mut data = Vec::new();
-    for context in CONTEXTS {
-        let parked = call.app.engine.parked(context, limit).await?;
-        let views = parked.into_iter().map(|parked| view(context, parked));
-        data.extend(views.filter_map(|view| serde_json::to_value(view).ok()));
+    let mut found = parked_after(&call, after, limit + 1).await?;
+    let is_more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let last = found.last().filter(|_| is_more);
+    let next_cursor = last.map(|(context, parked)| cursor(context, &parked.event.id()));
+    let views = found
+        .into_iter()
+        .map(|(context, parked)| view(context, parked));
+    let data = views.filter_map(|view| serde_json::to_value(view).ok());
+    Ok(page(data.collect(), next_cursor))
+}
+
+/// The parked events of one context after the other, from the one after a context's event.
+async fn parked_after(
+    call: &Call,
+    after: Option<(&'static str, String)>,
+    limit: u32,
+) -> Result<Vec<(&'static str, Parked)>, Problem> {
+    let (first, mut after) = after.unzip();
+    let from_first = CONTEXTS
+        .into_iter()
+        .skip_while(|context| first.is_some_and(|first| first != *context));
+    let (mut found, mut room) = (Vec::new(), limit);
+    for context in from_first {
+        let after = after.take();
+        let engine = &call.app.engine;
+        let parked = engine.parked(context, after.as_deref(), room).await?;
+        room = room.saturating_sub(u32::try_from(parked.len()).unwrap_or(room));
+        found.extend(parked.into_iter().map(|parked| (context, parked)));
+        if room == 0 {
+            break;
+        }
     }
-    Ok(page(data, None))
+    Ok(found)
+}
+
+/// An event's id says nothing about its context, so a cursor does.
+fn cursor(context: &str, event: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{context}/{event}"))
+}
+
+fn read_cursor(cursor: &str) -> Option<(&'static str, String)> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+    let (context, event) = text.split_once('/')?;
+    let context = CONTEXTS.into_iter().find(|known| *known == context)?;
+    Some((context, event.to_owned()))
+}
+
+fn not_a_cursor() -> Problem {
+    let what = "this is no cursor of this list";
+    Problem::bad_parameter("cursor", "invalid-cursor", what)
 }
 
 fn view(context: &'static str, parked: Parked) -> View {
@@ -98,9 +143,8 @@ async fn retry(call: Call, Path(id): Path<String>) -> Result<Response, Problem> 
     call.superuser()?;
     let engine = &call.app.engine;
     for context in CONTEXTS {
-        let parked = engine.parked(context, LOOKED_AT).await?;
-        if let Some(parked) = parked.iter().find(|parked| parked.event.id() == id) {
-            engine.retry_parked(context, parked).await?;
+        if let Some(parked) = engine.parked_event(context, &id).await? {
+            engine.retry_parked(context, &parked).await?;
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
     }

@@ -166,6 +166,8 @@ pub fn event(event: &Recorded) -> Option<Box<RawValue>> {
         }
         // Not why: that is between the company and its customer.
         Event::Cancelled { .. } => public.status = Some(Status::Cancelled),
+        // Another shipment goes by the number.
+        Event::NumberRefused { .. } => return None,
         Event::CancelForestalled { .. } | Event::CancelMissed {} => return None,
     }
     to_raw_value(&public).ok()

@@ -25,6 +25,7 @@ mod idempotency;
 mod lists;
 mod live;
 mod orders;
+mod parked;
 mod postgres;
 mod resources;
 mod shipments;

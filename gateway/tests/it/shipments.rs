@@ -10,6 +10,7 @@ cases! {
     a_final_status_never_regresses
     the_public_sees_no_person
     a_tracking_number_is_one_shipments
+    of_orders_shipped_at_once_with_a_number_one_gets_it_and_all_leave
     a_batch_of_scans_is_filed_whole_or_not_at_all
     a_shipment_is_called_off_until_it_leaves
     a_late_departure_of_a_cancelled_shipment_does_not_revive_it
@@ -160,6 +161,49 @@ async fn a_tracking_number_is_one_shipments(world: &'static World) {
         tracking.gives(200)["tracking_number"],
         made["tracking_number"]
     );
+}
+
+async fn of_orders_shipped_at_once_with_a_number_one_gets_it_and_all_leave(world: &'static World) {
+    let shop = Shop::open(world).await;
+    let product = shop.product(2).await;
+    let orders = [
+        shop.packed(&[(&product, 1)]).await,
+        shop.packed(&[(&product, 1)]).await,
+    ];
+    let number = unique("1Z999AA1099999");
+    let body = json!({"tracking_number": number});
+    // Both are asked for before either shipment is there, and so before either can have the number.
+    let (one, other) = tokio::join!(shop.ship(&orders[0], &body), shop.ship(&orders[1], &body));
+    let shipments = [one, other];
+    let mut named = Vec::new();
+    for (order, shipment) in orders.iter().zip(&shipments) {
+        named.push(outcome_of_numbering(&shop, shipment, &number).await);
+        let left = shop.scan(shipment, "picked_up", "2026-01-01T08:00:00Z");
+        left.await.gives(200);
+        shop.until(order, "shipped").await;
+    }
+    named.sort();
+    assert_eq!(named, ["shipment.number_refused", "shipment.numbered"]);
+    shop.until_balance(&product, 0, 0).await;
+    let parked = world.root.all("/parked").await;
+    let ours = |it: &&Value| {
+        let mut ours = orders.iter().chain(&shipments);
+        ours.any(|id| it["event"]["resource"] == id.as_str())
+    };
+    assert_eq!(parked.iter().find(ours), None);
+}
+
+/// The event that says what became of the number that a shipment was to have; its present number
+/// is that one only if it got it.
+async fn outcome_of_numbering(shop: &Shop, shipment: &str, number: &str) -> String {
+    let is_told = |page: &Value| page["data"][1]["data"]["tracking_number"] == number;
+    let history = format!("/shipments/{shipment}/history");
+    let history = shop.admin.until(&history, is_told).await;
+    let outcome = history.data()[1]["type"].as_str().unwrap().to_owned();
+    let shipment = shop.admin.get(&format!("/shipments/{shipment}")).await;
+    let got_it = shipment.gives(200)["tracking_number"] == number;
+    assert_eq!(got_it, outcome == "shipment.numbered", "{outcome}");
+    outcome
 }
 
 async fn a_batch_of_scans_is_filed_whole_or_not_at_all(world: &'static World) {

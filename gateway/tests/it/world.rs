@@ -2,8 +2,8 @@
 //! companies do, and each works in a company of its own.
 
 use std::future::Future;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use gateway::app::App;
 use gateway::bootstrap::{FirstSuperuser, first_superuser};
@@ -33,6 +33,8 @@ static POSTGRES: OnceCell<World> = OnceCell::const_new();
 pub(crate) struct World {
     /// Signed in as the superuser.
     pub(crate) root: Client,
+    /// For what no client can ask for.
+    pub(crate) app: Arc<App>,
     _folder: TempDir,
 }
 
@@ -114,6 +116,7 @@ impl World {
         let nobody = Client::new(app.router());
         Self {
             root: nobody.sign_in(ROOT).await,
+            app,
             _folder: folder,
         }
     }

@@ -153,8 +153,17 @@ impl Journal for Sqlite {
         self.reads.checkpoints(subscriber).await
     }
 
-    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, Error> {
-        self.reads.parked(limit).await
+    async fn parked(
+        &self,
+        subscriber: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Parked>, Error> {
+        self.reads.parked(subscriber, after, limit).await
+    }
+
+    async fn parked_event(&self, subscriber: &str, event: &str) -> Result<Option<Parked>, Error> {
+        self.reads.parked_event(subscriber, event).await
     }
 
     async fn prune_requests(

@@ -148,7 +148,48 @@ fn a_wished_number_comes_later_and_the_first_one_stays_valid() {
     assert_eq!(shipment.state().claims().len(), 2);
     shipment
         .when(Command::Number(number("ANOTHER-1")))
-        .refused(Rejection::NumberReserved);
+        .then([refused("ANOTHER-1")]);
+}
+
+/// The event that says that a number was refused.
+fn refused(text: &str) -> Event {
+    Event::NumberRefused {
+        tracking_number: number(text),
+    }
+}
+
+#[test]
+fn a_number_that_another_shipment_takes_first_is_forgone_once_and_for_all() {
+    let wish = number("1Z999AA10123456784");
+    let numbering = Command::Number(wish.clone());
+    let instead = Shipment::instead(&numbering, &Rejection::NumberTaken).unwrap();
+    let shipment = given::<Shipment>([])
+        .when(create(Numbering::Wished(wish)))
+        .happened()
+        .when(instead.clone())
+        .then([refused("1Z999AA10123456784")]);
+    let own = [TrackingNumber::of(ENTITY)];
+    assert_eq!(shipment.state().tracking_numbers, own);
+    assert_eq!(shipment.state().claims().len(), 1);
+    // Both may come again, and the number may be free by then.
+    let shipment = shipment.when(numbering).then([]);
+    shipment.when(instead).then([]);
+}
+
+#[test]
+fn a_number_that_it_has_is_not_forgone() {
+    let wish = number("1Z999AA10123456784");
+    let shipment = made().when(Command::Number(wish.clone())).happened();
+    shipment.when(Command::ForgoNumber(wish)).then([]);
+}
+
+#[test]
+fn only_a_saga_knows_what_else_to_do_when_a_number_is_taken() {
+    let taken = Rejection::NumberTaken;
+    let made = create(Numbering::Given(number("GIVEN-1")));
+    assert_eq!(Shipment::instead(&made, &taken), None);
+    let forgone = Command::ForgoNumber(number("GIVEN-1"));
+    assert_eq!(Shipment::instead(&forgone, &taken), None);
 }
 
 #[test]
@@ -180,6 +221,7 @@ fn what_is_not_there_refuses() {
         record([seen(Status::InTransit, 0)]),
         cancel(),
         Command::Number(number("ANOTHER-1")),
+        Command::ForgoNumber(number("ANOTHER-1")),
     ] {
         given::<Shipment>([])
             .when(command.clone())

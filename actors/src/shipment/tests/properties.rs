@@ -96,6 +96,8 @@ proptest! {
         let context = context(events.len() as u64, 0);
         prop_assert!(shipment.decide(&cancel_for_order(), &context).is_ok());
         prop_assert!(shipment.decide(&create(Numbering::Own), &context).is_ok());
+        let numbering = Command::Number(number("WISHED-1"));
+        prop_assert_eq!(shipment.decide(&numbering, &context).is_ok(), shipment.exists());
     }
 }
 
@@ -103,7 +105,8 @@ fn is_from_saga(command: &Command) -> bool {
     match command {
         Command::Create(create) => !matches!(create.numbering, Numbering::Given(_)),
         Command::CancelForOrder { .. } => true,
-        Command::Number(_) | Command::Record(_) | Command::Cancel { .. } => false,
+        Command::Number(_) | Command::ForgoNumber(_) => false,
+        Command::Record(_) | Command::Cancel { .. } => false,
     }
 }
 
@@ -122,6 +125,7 @@ fn command() -> impl Strategy<Value = Command> {
             }
         }))),
         1 => Just(Command::Number(number("WISHED-1"))),
+        1 => Just(Command::ForgoNumber(number("WISHED-1"))),
         8 => proptest::collection::vec(scan(), 1..4).prop_map(record),
         1 => Just(cancel()),
         1 => Just(cancel_for_order()),

@@ -275,6 +275,39 @@ fn a_forgotten_order_is_refused_even_if_the_clock_goes_back() {
 }
 
 #[test]
+fn only_what_was_forgotten_while_the_clock_ran_ahead_makes_orders_late() {
+    let ahead = start() + TimeDelta::hours(2);
+    let settled = |seconds| Event::Barred {
+        order: order(1),
+        reserve_by: ahead + TimeDelta::seconds(60),
+        at: ahead + TimeDelta::seconds(seconds),
+    };
+    let passing = |seconds| Event::Barred {
+        order: order(2),
+        reserve_by: ahead + TimeDelta::seconds(seconds + 60),
+        at: ahead + TimeDelta::seconds(seconds),
+    };
+    // Nothing was forgotten before the clock was right again.
+    let brief = [with(5), vec![settled(0), passing(30)]].concat();
+    let reserved_now = reserved(3, 1, false);
+    given::<Stock>(brief)
+        .when(reserve(3, 1))
+        .then([reserved_now]);
+    let long = [with(5), vec![settled(0), passing(61)]].concat();
+    let item = given::<Stock>(long);
+    let item = item
+        .when(reserve(3, 1))
+        .then([refused(3, 1, 5, RefusalReason::TooLate)]);
+    // Whoever asks when that moment has come is served.
+    let mut later = reserve(4, 1);
+    if let Action::Reserve { reserve_by, .. } = &mut later.action {
+        *reserve_by = ahead + TimeDelta::seconds(61);
+    }
+    let item = item.after_seconds(2 * 3_600 + 1).when(later).happened();
+    assert!(item.state().reservations.contains_key(&order(4)));
+}
+
+#[test]
 fn releasing_twice_releases_once() {
     let past = [with(5), vec![reserved(1, 3, false)]].concat();
     let item = given::<Stock>(past)

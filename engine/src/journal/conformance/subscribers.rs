@@ -79,17 +79,23 @@ pub(super) async fn park_and_unpark(journal: &dyn Journal) -> Result<(), Error> 
     journal
         .commit(&parking(vec![parked(&events[0], 1)]))
         .await?;
-    assert_eq!(journal.parked(10).await?, [parked(&events[0], 1)]);
+    assert_eq!(
+        journal.parked("saga", None, 10).await?,
+        [parked(&events[0], 1)]
+    );
 
     let again = vec![parked(&events[0], 2), parked(&events[0], 3)];
     journal.commit(&parking(again)).await?;
-    assert_eq!(journal.parked(10).await?, [parked(&events[0], 3)]);
+    assert_eq!(
+        journal.parked("saga", None, 10).await?,
+        [parked(&events[0], 3)]
+    );
 
     // An event that was never recorded cannot be parked.
     let mut unknown = events[1].clone();
     (unknown.version, unknown.seq) = (99, 99);
     journal.commit(&parking(vec![parked(&unknown, 1)])).await?;
-    assert_eq!(journal.parked(10).await?.len(), 1);
+    assert_eq!(journal.parked("saga", None, 10).await?.len(), 1);
 
     let unparks = ["saga", "other"].map(|it| (it.to_owned(), events[0].id()));
     let batch = Batch {
@@ -98,25 +104,62 @@ pub(super) async fn park_and_unpark(journal: &dyn Journal) -> Result<(), Error> 
         ..Batch::default()
     };
     journal.commit(&batch).await?;
-    assert_eq!(journal.parked(10).await?, [parked(&events[1], 4)]);
+    assert_eq!(
+        journal.parked("saga", None, 10).await?,
+        [parked(&events[1], 4)]
+    );
     Ok(())
 }
 
 pub(super) async fn parked_in_order(journal: &dyn Journal) -> Result<(), Error> {
     let lease = lease(journal, 1).await?;
-    settle(journal, [append(lease, 1, 0, 3)]).await?;
-    let events = journal.feed(Shard(1), 0, 3).await?;
-    let tried = [(0, 7), (1, 3), (2, 5)];
-    let parks: Vec<_> = tried
-        .map(|(event, times)| parked(&events[event], times))
-        .into();
+    settle(journal, [append(lease, 1, 0, 11), append(lease, 2, 0, 1)]).await?;
+    let events = journal.feed(Shard(1), 0, 12).await?;
+    let mut expected: Vec<_> = (1..).zip(&events).map(|(at, it)| parked(it, at)).collect();
+    // As text: the eleventh event of an entity comes before its second.
+    expected.sort_by_key(|parked| parked.event.id());
+    assert!(!expected.is_sorted_by_key(|parked| parked.event.seq));
+    let elsewhere = Parked {
+        subscriber: "else".into(),
+        ..parked(&events[0], 1)
+    };
     let batch = Batch {
-        parks: parks.clone(),
+        parks: expected.iter().rev().chain([&elsewhere]).cloned().collect(),
         ..Batch::default()
     };
     journal.commit(&batch).await?;
-    let expected = [parks[1].clone(), parks[2].clone(), parks[0].clone()];
-    assert_eq!(journal.parked(10).await?, expected);
-    assert_eq!(journal.parked(2).await?, expected[..2]);
+    assert_eq!(journal.parked("saga", None, 20).await?, expected);
+    assert_eq!(journal.parked("else", None, 20).await?, [elsewhere]);
+    for (index, before) in expected.iter().enumerate() {
+        let id = before.event.id();
+        let page = journal.parked("saga", Some(&id), 2).await?;
+        let rest = &expected[index + 1..];
+        assert_eq!(page, rest[..rest.len().min(2)]);
+        let found = journal.parked_event("saga", &id).await?;
+        assert_eq!(found.as_ref(), Some(before));
+    }
+    Ok(())
+}
+
+pub(super) async fn what_is_not_parked_is_not_found(journal: &dyn Journal) -> Result<(), Error> {
+    let lease = lease(journal, 1).await?;
+    settle(journal, [append(lease, 1, 0, 2)]).await?;
+    let events = journal.feed(Shard(1), 0, 2).await?;
+    let batch = Batch {
+        parks: vec![parked(&events[0], 1)],
+        ..Batch::default()
+    };
+    journal.commit(&batch).await?;
+    let (id, other) = (events[0].id(), events[1].id());
+    let cases = [
+        ("saga", other.as_str()),
+        ("else", &id),
+        ("saga", "\0"),
+        ("\0", &id),
+    ];
+    for (subscriber, event) in cases {
+        assert_eq!(journal.parked_event(subscriber, event).await?, None);
+    }
+    assert_eq!(journal.parked("\0", None, 1).await?, []);
     Ok(())
 }

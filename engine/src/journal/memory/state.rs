@@ -306,11 +306,18 @@ impl State {
         theirs.map(|((_, shard), seq)| (*shard, *seq)).collect()
     }
 
-    pub(super) fn parked(&self, limit: u32) -> Vec<Parked> {
-        let mut parked: Vec<_> = self.parked.values().cloned().collect();
-        parked.sort_by_key(|parked| parked.at);
-        parked.truncate(limit as usize);
-        parked
+    pub(super) fn parked(&self, subscriber: &str, after: Option<&str>, limit: u32) -> Vec<Parked> {
+        let parked = self.parked.iter();
+        let wanted = parked.filter(|((who, event), _)| {
+            who == subscriber && after.is_none_or(|after| event.as_str() > after)
+        });
+        let page = wanted.take(limit as usize);
+        page.map(|(_, parked)| parked.clone()).collect()
+    }
+
+    pub(super) fn parked_event(&self, subscriber: &str, event: &str) -> Option<Parked> {
+        let key = (subscriber.to_owned(), event.to_owned());
+        self.parked.get(&key).cloned()
     }
 
     pub(super) fn prune(&mut self, clients: DateTime<Utc>, policies: DateTime<Utc>) -> u64 {
