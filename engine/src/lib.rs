@@ -24,6 +24,7 @@ mod engine;
 pub mod entity;
 pub mod envelope;
 pub mod error;
+pub mod faults;
 pub mod feed;
 mod host;
 pub mod journal;

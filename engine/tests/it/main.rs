@@ -18,6 +18,7 @@ mod mirror;
 mod policies;
 mod random;
 mod supervision;
+mod teeth;
 mod timers;
 mod traces;
 mod world;

@@ -16,3 +16,4 @@ mod nodes;
 mod opening;
 mod pruning;
 mod speed;
+mod teeth;
