@@ -13,7 +13,7 @@ const TEETH: [(&str, &str); 5] = [
     ),
     (
         "checkpoint-before-effect",
-        "policies::the_checkpoint_never_passes_what_is_not_handled",
+        "far::the_checkpoint_never_passes_what_is_not_handled",
     ),
     (
         "late-is-ok",
