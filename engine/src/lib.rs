@@ -38,6 +38,7 @@ mod shard;
 mod subscriber;
 mod timers;
 mod upkeep;
+pub mod verify;
 
 pub use config::Config;
 pub use engine::{Builder, Engine};
