@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::client::Api;
 use super::load::{Diary, Operation};
+use super::server::Home;
 use super::shop::{Shop, UNITS};
 
 /// How long sagas may take to end after the last recovery. Orders wait a minute for their goods at
@@ -22,6 +23,14 @@ const LIVE: [&str; 3] = ["confirmed", "picking", "packed"];
 struct Picture {
     orders: Vec<Value>,
     stock: Vec<Value>,
+}
+
+/// What must hold of the storage of a server that has ended.
+pub(super) async fn storage(home: &Home) {
+    let verified = home.run(None, &["verify"]).await;
+    let [out, error] = [verified.stdout, verified.stderr];
+    let [out, error] = [out, error].map(|it| String::from_utf8_lossy(&it).into_owned());
+    assert!(verified.status.success(), "{out}\n{error}");
 }
 
 /// Waits until the picture agrees with what clients were told, then looks at how it came about.
@@ -101,11 +110,14 @@ impl Picture {
                 faults.push(format!("{reference} is {id}, should be {ends:?}: {seen:?}"));
             }
         }
-        faults.extend(
-            found
-                .keys()
-                .map(|it| format!("{it:?} was never acknowledged")),
-        );
+        for reference in &diary.unknown {
+            let orders = found.remove(&**reference).unwrap_or_default();
+            if orders.len() > 1 {
+                faults.push(format!("{reference} is there {} times", orders.len()));
+            }
+        }
+        let others = found.keys();
+        faults.extend(others.map(|it| format!("{it:?} was refused, or never asked for")));
         faults
     }
 
