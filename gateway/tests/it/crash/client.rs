@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::RequestBuilder;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -35,6 +35,8 @@ pub(super) struct Api {
 pub(super) struct Change {
     /// Its key.
     pub(super) key: String,
+    /// Its method.
+    pub(super) method: Method,
     /// Its path.
     pub(super) path: String,
     /// Its body.
@@ -57,10 +59,11 @@ pub(super) struct Answer {
 }
 
 impl Change {
-    /// One without a condition.
+    /// A POST without a condition.
     pub(super) fn new(key: &str, path: &str, body: Value) -> Self {
         Self {
             key: key.to_owned(),
+            method: Method::POST,
             path: path.to_owned(),
             body,
             if_match: None,
@@ -166,15 +169,21 @@ impl Api {
     }
 
     /// Asks for a change under a key.
-    pub(super) async fn post(&self, change: &Change) -> Answer {
+    pub(super) async fn ask_for(&self, change: &Change) -> Answer {
         let Change {
             key,
+            method,
             path,
             body,
             if_match,
         } = change;
         self.insist(|base| {
-            let request = self.http.post(format!("{base}{path}")).json(body);
+            let request = self.http.request(method.clone(), format!("{base}{path}"));
+            let request = if body.is_null() {
+                request
+            } else {
+                request.json(body)
+            };
             let request = self.named(request).header("idempotency-key", key);
             match if_match {
                 Some(version) => request.header("if-match", format!("\"{version}\"")),

@@ -261,7 +261,7 @@ impl Client {
         let line = json!({ "product": self.shop.common[0], "quantity": 0 });
         let body = json!({ "customer": customer, "reference": name, "lines": [line] });
         // Not for the diary: what is malformed is not even looked up by its key.
-        let answer = self.api.post(&Change::new(name, "/orders", body)).await;
+        let answer = self.api.ask_for(&Change::new(name, "/orders", body)).await;
         assert_eq!(answer.status, 422, "{answer:?}");
     }
 
@@ -328,7 +328,7 @@ impl Client {
     }
 
     async fn make(&mut self, change: Change, good: &[u16]) -> Answer {
-        let answer = self.api.post(&change).await;
+        let answer = self.api.ask_for(&change).await;
         let is_good = good.contains(&answer.status);
         assert!(is_good, "{change:?}: {answer:?}");
         self.diary.operations.push(Operation {
@@ -376,6 +376,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-fn scan(code: &str, status: &str) -> Value {
+/// A scan of now.
+pub(super) fn scan(code: &str, status: &str) -> Value {
     json!({ "code": code, "status": status, "occurred_at": Utc::now() })
 }

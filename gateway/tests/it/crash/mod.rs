@@ -12,9 +12,11 @@
 mod check;
 mod client;
 mod load;
+mod moments;
 mod server;
 mod shell;
 mod shop;
+mod tour;
 
 use std::time::{Duration, Instant};
 

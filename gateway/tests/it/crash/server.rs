@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -62,10 +62,20 @@ impl Home {
     /// Starts a server and waits until it serves. It chooses its port, so that no other process
     /// can have taken it.
     pub(super) async fn serve(&self) -> Server {
+        self.serve_with(&[]).await
+    }
+
+    /// The same with variables of its environment.
+    pub(super) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.folder().join(format!("server-{number}.log"));
         let file = std::fs::File::create(&log).unwrap();
-        let child = self.command(None, &["serve"]).stderr(file).spawn().unwrap();
+        let mut command = self.command(None, &["serve"]);
+        let child = command
+            .envs(variables.iter().copied())
+            .stderr(file)
+            .spawn()
+            .unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Server {
             child,
@@ -122,6 +132,12 @@ impl Server {
     /// SIGKILL.
     pub(super) async fn kill(mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// How it ended by itself, if it does within a time.
+    pub(super) async fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
+        let ended = tokio::time::timeout(within, self.child.wait()).await;
+        Some(ended.ok()?.unwrap())
     }
 
     /// SIGTERM; the process must end well, and in time.
