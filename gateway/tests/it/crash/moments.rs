@@ -37,11 +37,64 @@ async fn aborted_at_every_moment_on_postgres_it_keeps_its_word() {
     }
 }
 
-#[test]
-fn every_event_is_toured_or_has_a_reason_why_not() {
-    let all = events();
-    for (event, _) in NOT_TOURED {
-        assert!(all.contains(event), "{event} is no event");
+/// Without this, a moment that nothing comes to any more would fail as a server that does not die.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tour_comes_to_every_event() {
+    let home = Home::on_sqlite();
+    let server = home.serve().await;
+    let (_place, found_at) = watch::channel(server.address);
+    let root = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
+    let (api, shop) = Shop::open(root.clone()).await;
+    let is_over = AtomicBool::new(false);
+    tour(&root, &api, &shop, 0, &is_over).walk("order").await;
+    let mut toured = BTreeSet::new();
+    for company in root.list("/companies").await {
+        let company = company["id"].as_str().unwrap();
+        toured.extend(happened(&root.clone().within(company)).await);
+    }
+    let excused = NOT_TOURED.iter().map(|(event, _)| (*event).to_owned());
+    let excused: BTreeSet<_> = excused.collect();
+    let expected: BTreeSet<_> = events().difference(&excused).cloned().collect();
+    assert_eq!(toured, expected);
+}
+
+/// The types of all events of a company.
+async fn happened(api: &Api) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let mut path = "/events?limit=100".to_owned();
+    loop {
+        let page = api.get(&path).await;
+        let events = page["data"].as_array().unwrap();
+        if events.is_empty() {
+            return all;
+        }
+        all.extend(
+            events
+                .iter()
+                .map(|it| it["type"].as_str().unwrap().to_owned()),
+        );
+        path = format!(
+            "/events?limit=100&after={}",
+            page["next_cursor"].as_str().unwrap()
+        );
+    }
+}
+
+fn tour<'a>(
+    root: &'a Api,
+    api: &'a Api,
+    shop: &'a Shop,
+    number: usize,
+    is_over: &'a AtomicBool,
+) -> Tour<'a> {
+    Tour {
+        root,
+        api,
+        shop,
+        name: format!("tour-{number}"),
+        is_over,
+        operations: Vec::new(),
+        steps: 0,
     }
 }
 
@@ -57,17 +110,11 @@ async fn survive(home: Home) {
     let mut operations = Vec::new();
     for (number, fault) in faults.iter().enumerate() {
         let is_over = AtomicBool::new(false);
-        let mut tour = Tour {
-            root: &root,
-            api: &api,
-            shop: &shop,
-            name: format!("tour-{number}"),
-            is_over: &is_over,
-            operations: Vec::new(),
-            steps: 0,
-        };
+        let mut tour = tour(&root, &api, &shop, number, &is_over);
+        let (_, kind) = fault.rsplit_once(':').unwrap();
+        let (kind, _) = kind.split_once('.').unwrap_or((kind, ""));
         let aborted = abort(&home, &place, fault, &is_over);
-        let ((), server) = tokio::join!(tour.walk(), aborted);
+        let ((), server) = tokio::join!(tour.walk(kind), aborted);
         operations.append(&mut tour.operations);
         server.kill().await;
     }
@@ -96,9 +143,14 @@ async fn abort(
         ("QUENTY_FAULT", fault),
         ("QUENTY__ENGINE__RESIDENTS_MAX", residents),
     ];
-    let mut server = home.serve_with(&variables).await;
-    place.send_replace(server.address);
-    let ended = server.ended(REACHED_WITHIN).await;
+    // What is left to do from before may bring it there before it serves.
+    let ended = match home.try_serve(&variables).await {
+        Ok(mut server) => {
+            place.send_replace(server.address);
+            server.ended(REACHED_WITHIN).await
+        }
+        Err(ended) => Some(ended),
+    };
     let signal = ended.and_then(|status| status.signal());
     assert_eq!(signal, Some(SIGABRT), "{fault}: {ended:?}");
     let server = home.serve().await;
@@ -119,13 +171,10 @@ fn faults(random: &mut StdRng) -> Vec<String> {
     let policies = policies::ALL.iter().zip(SAGA_MOMENTS.iter().cycle());
     let sagas = policies.map(|(policy, moment)| format!("abort:{moment}:policy.{}", policy.name));
     let kinds = ["order", "stock", "product", "customer"];
-    let memory = kinds.iter().flat_map(|kind| {
-        let moments = ["loading", "passivating"];
-        moments.map(|moment| format!("abort:{moment}:{kind}"))
-    });
-    let mut all: Vec<_> = batches.chain(sagas).chain(memory).collect();
-    all.push("abort:before-checkpoint".into());
-    all
+    let loading = kinds.map(|kind| format!("abort:loading:{kind}"));
+    // Of whatever kind: which one makes room is not for a test to say.
+    let others = ["abort:passivating", "abort:before-checkpoint"].map(str::to_owned);
+    batches.chain(sagas).chain(loading).chain(others).collect()
 }
 
 /// Every event that there is, as the golden files say: `<kind>.<event>`.

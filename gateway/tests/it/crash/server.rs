@@ -62,11 +62,11 @@ impl Home {
     /// Starts a server and waits until it serves. It chooses its port, so that no other process
     /// can have taken it.
     pub(super) async fn serve(&self) -> Server {
-        self.serve_with(&[]).await
+        self.try_serve(&[]).await.unwrap()
     }
 
-    /// The same with variables of its environment.
-    pub(super) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
+    /// The same with variables of its environment; how it ended if it did so before it served.
+    pub(super) async fn try_serve(&self, variables: &[(&str, &str)]) -> Result<Server, ExitStatus> {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.folder().join(format!("server-{number}.log"));
         let file = std::fs::File::create(&log).unwrap();
@@ -82,8 +82,8 @@ impl Home {
             log,
             address,
         };
-        server.wait_until_serving().await;
-        server
+        server.wait_until_serving().await?;
+        Ok(server)
     }
 
     /// Runs the program to its end; `at` is the address that it takes for the server's.
@@ -151,16 +151,18 @@ impl Server {
         assert!(status.success(), "{status}\n{}", self.log());
     }
 
-    async fn wait_until_serving(&mut self) {
+    async fn wait_until_serving(&mut self) -> Result<(), ExitStatus> {
         let deadline = Instant::now() + START_WITHIN;
         loop {
             if let Some(address) = self.address_in_log() {
                 self.address = address;
-                return;
+                return Ok(());
             }
-            let ended = self.child.try_wait().unwrap();
-            let is_hopeful = ended.is_none() && Instant::now() < deadline;
-            assert!(is_hopeful, "not serving ({ended:?}):\n{}", self.log());
+            if let Some(ended) = self.child.try_wait().unwrap() {
+                eprintln!("it did not serve:\n{}", self.log());
+                return Err(ended);
+            }
+            assert!(Instant::now() < deadline, "not serving:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
