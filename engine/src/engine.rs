@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ use crate::node::{self, Node, Supervisors};
 use crate::policy::Policy;
 use crate::router::Entities;
 use crate::subscriber::{POLICIES, Subscriber};
+use crate::verify::{self, Check, Findings, Of};
 use crate::{timers, upkeep};
 
 type Register = Box<dyn FnOnce(&mut Registry, &Arc<NodeParts>) -> Result<(), Error> + Send>;
@@ -35,6 +37,7 @@ pub struct Builder {
     config: Config,
     journals: Vec<(&'static str, Arc<dyn Journal>)>,
     entities: Vec<Register>,
+    checks: HashMap<&'static str, Arc<dyn Check>>,
     policies: Vec<Policy>,
 }
 
@@ -67,6 +70,7 @@ impl Builder {
     /// Adds a kind of entity; its context has to be there as well.
     #[must_use]
     pub fn entity<E: Entity>(mut self) -> Self {
+        self.checks.insert(E::KIND, Arc::new(Of::<E>(PhantomData)));
         self.entities.push(Box::new(|registry, node| {
             let context = registry
                 .contexts
@@ -87,6 +91,21 @@ impl Builder {
     pub fn policies(mut self, policies: &[Policy]) -> Self {
         self.policies.extend_from_slice(policies);
         self
+    }
+
+    /// Checks what the journals hold, and starts nothing.
+    ///
+    /// # Errors
+    /// When a journal cannot be read at all; what is wrong in it is among the findings.
+    pub async fn verify(self) -> Result<Vec<(&'static str, Findings)>, Error> {
+        let mut findings = Vec::new();
+        for (name, journal) in &self.journals {
+            findings.push((
+                *name,
+                verify::context(journal.as_ref(), &self.checks).await?,
+            ));
+        }
+        Ok(findings)
     }
 
     /// Takes the shards over and starts.
@@ -195,6 +214,7 @@ impl Engine {
             config,
             journals: Vec::new(),
             entities: Vec::new(),
+            checks: HashMap::new(),
             policies: Vec::new(),
         }
     }

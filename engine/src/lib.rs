@@ -24,6 +24,7 @@ mod engine;
 pub mod entity;
 pub mod envelope;
 pub mod error;
+pub mod faults;
 pub mod feed;
 mod host;
 pub mod journal;
@@ -37,6 +38,7 @@ mod shard;
 mod subscriber;
 mod timers;
 mod upkeep;
+pub mod verify;
 
 pub use config::Config;
 pub use engine::{Builder, Engine};

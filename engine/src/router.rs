@@ -11,6 +11,7 @@ use crate::admission::{Gate, Inside, Knock, Permit, overloaded};
 use crate::entity::{Entity, Versioned};
 use crate::envelope::{Meta, Recorded};
 use crate::error::{Bound, Error};
+use crate::faults;
 use crate::host::{Call, Message, Order};
 use crate::journal::{ClaimHolder, Document, Query, RequestRow};
 use crate::kind::{Handle, Kind, key};
@@ -272,7 +273,10 @@ async fn deliver<E: Entity>(
     match tokio::time::timeout_at((deadline + GRACE).into(), answer).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(Error::HostFailed),
-        Err(_) => Err(Error::Timeout),
+        Err(_) => match handle.committed() {
+            Some(entity) if faults::has_bug("late-is-ok") => Ok(Reply::Done(entity)),
+            _ => Err(Error::Timeout),
+        },
     }
 }
 

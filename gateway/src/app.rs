@@ -6,8 +6,9 @@ use std::time::Instant;
 use actors::policies;
 use anyhow::Context as _;
 use axum::Router;
-use engine::Engine;
 use engine::journal::Journal;
+use engine::verify::Findings;
+use engine::{Builder, Engine};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +22,9 @@ use crate::live;
 
 /// The bounded contexts; each has a journal of its own.
 pub const CONTEXTS: [&str; 3] = ["customer", "order", "shipping"];
+
+/// A journal for each context.
+type Journals = Vec<(&'static str, Arc<dyn Journal>)>;
 
 /// The running program.
 pub struct App {
@@ -50,10 +54,7 @@ impl App {
     /// # Errors
     /// When a journal cannot be opened or the configuration does not fit.
     pub async fn start(config: Config) -> anyhow::Result<Arc<Self>> {
-        let mut journals = Vec::new();
-        for context in CONTEXTS {
-            journals.push((context, open(&config, context).await?));
-        }
+        let journals = open_all(&config).await?;
         Self::with_journals(config, journals).await
     }
 
@@ -61,17 +62,8 @@ impl App {
     ///
     /// # Errors
     /// When a journal cannot be reached or the configuration does not fit.
-    pub async fn with_journals(
-        config: Config,
-        journals: Vec<(&'static str, Arc<dyn Journal>)>,
-    ) -> anyhow::Result<Arc<Self>> {
-        let builder = Engine::builder(config.engine.clone()).policies(policies::ALL);
-        let mut builder = kinds::ALL
-            .iter()
-            .fold(builder, |builder, kind| (kind.register)(builder));
-        for (name, journal) in journals {
-            builder = builder.context(name, journal);
-        }
+    pub async fn with_journals(config: Config, journals: Journals) -> anyhow::Result<Arc<Self>> {
+        let builder = builder(&config, journals);
         let engine = builder.start().await.context("starting the engine")?;
         let live = live::Hub::start(&engine).await;
         let live = live.context("following the engine's feeds")?;
@@ -109,6 +101,34 @@ pub async fn reach(config: &Config) -> anyhow::Result<()> {
             .with_context(|| format!("reaching the database of the context {context:?}"))?;
     }
     Ok(())
+}
+
+/// Checks what the journals of the configuration hold, beside whatever server is using them.
+///
+/// # Errors
+/// When a journal cannot be opened or read at all.
+pub async fn verify(config: &Config) -> anyhow::Result<Vec<(&'static str, Findings)>> {
+    let journals = open_all(config).await?;
+    Ok(builder(config, journals).verify().await?)
+}
+
+fn builder(config: &Config, journals: Journals) -> Builder {
+    let builder = Engine::builder(config.engine.clone()).policies(policies::ALL);
+    let mut builder = kinds::ALL
+        .iter()
+        .fold(builder, |builder, kind| (kind.register)(builder));
+    for (name, journal) in journals {
+        builder = builder.context(name, journal);
+    }
+    builder
+}
+
+async fn open_all(config: &Config) -> anyhow::Result<Journals> {
+    let mut journals = Vec::new();
+    for context in CONTEXTS {
+        journals.push((context, open(config, context).await?));
+    }
+    Ok(journals)
 }
 
 /// Opens the journal of a context.

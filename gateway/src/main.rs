@@ -23,6 +23,9 @@ enum Command {
     Serve,
     /// Bring the databases up to date, and end. `serve` does the same when it starts.
     Migrate,
+    /// Check what the databases hold: feeds and entities without gaps, documents and claims that are
+    /// what the events say. On SQLite the server must be stopped.
+    Verify,
     /// Print the configuration in force, without secrets.
     Config,
     /// Write everything of one company as JSON lines.
@@ -68,6 +71,7 @@ fn main() -> anyhow::Result<()> {
         match command {
             Command::Serve => serve::serve(config).await,
             Command::Migrate => serve::migrate(&config).await,
+            Command::Verify => operator::verify(&config).await,
             Command::Export { company, output } => {
                 operator::export(config, &company, output.as_deref()).await
             }

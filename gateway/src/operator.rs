@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
-use crate::app::App;
+use crate::app::{self, App};
 use crate::auth::secret;
 use crate::auth::token::Tokens;
 use crate::bootstrap::PASSWORD_VARIABLE;
@@ -38,6 +38,25 @@ pub async fn reset_password(config: Config, email: &str) -> anyhow::Result<()> {
         Some(_) => println!("{email} has the password of {PASSWORD_VARIABLE}"),
         None => println!("{email} has the password {password}"),
     }
+    Ok(())
+}
+
+/// `quenty verify`.
+///
+/// # Errors
+/// When a database cannot be read, or anything in one is wrong.
+pub async fn verify(config: &Config) -> anyhow::Result<()> {
+    let mut faults = 0;
+    for (context, findings) in app::verify(config).await? {
+        let (events, entities) = (findings.events, findings.entities);
+        println!("{context}: {events} events of {entities} entities");
+        for fault in &findings.faults {
+            println!("{context}: {fault}");
+        }
+        faults += findings.faults.len();
+    }
+    ensure!(faults == 0, "{faults} faults");
+    println!("everything holds together");
     Ok(())
 }
 

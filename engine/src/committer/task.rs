@@ -15,6 +15,7 @@ use super::{Failure, Leases, Note, Submission, Ticket, Work};
 use crate::displaced::Displaced;
 use crate::envelope::{Recorded, Shard};
 use crate::error::Error;
+use crate::faults;
 use crate::feed::Feed;
 use crate::journal::plan::{self, EventPlan};
 use crate::journal::{self, Append, Batch, Journal, Lease, Outcome};
@@ -134,6 +135,13 @@ impl Task {
         batch: &Batch,
         tickets: &[Ticket],
     ) -> Result<Vec<Outcome>, journal::Error> {
+        faults::reach_with_batch("before-append", batch);
+        if faults::has_bug("acknowledge-before-commit") {
+            for ticket in tickets {
+                let outcome = Outcome::Committed { first_seq: 0 };
+                ticket.sink.settled(ticket.number, Ok(outcome));
+            }
+        }
         let started = Instant::now();
         // A journal that panics must not end the context: whether it wrote is not known.
         let commit = AssertUnwindSafe(self.journal.commit(batch))
@@ -173,6 +181,7 @@ impl Task {
         outcomes: Vec<Outcome>,
         notes: Notes,
     ) {
+        faults::reach_with_batch("after-commit", &batch);
         if outcomes.contains(&Outcome::Fenced) {
             self.displaced.set(self.context);
         }
@@ -184,6 +193,7 @@ impl Task {
         }
         // Appends of one shard were numbered in their order, so the batch is in feed order.
         self.feed.publish(events);
+        faults::reach_with_batch("before-reply", &batch);
         for ((append, ticket), outcome) in batch.appends.into_iter().zip(tickets).zip(outcomes) {
             if !matches!(outcome, Outcome::Committed { .. }) && !append.events.is_empty() {
                 self.dropped.add(append.key, &ticket);

@@ -33,6 +33,7 @@ use crate::committer::{Failure, Sink};
 use crate::entity::{Entity, Versioned};
 use crate::envelope::Meta;
 use crate::error::Error;
+use crate::faults;
 use crate::journal::Outcome;
 use crate::kind::{Broken, Handle, Kind};
 use crate::loader::Loaded;
@@ -246,7 +247,9 @@ impl<E: Entity> State<E> {
                 if is_recovery {
                     kind.context.committer.barrier().await?;
                 }
-                kind.context.loader.load::<E>(id).await
+                let loaded = kind.context.loader.load::<E>(id).await;
+                faults::reach("loading", [(E::KIND, "")]);
+                loaded
             };
             // Old events and states run through the domain's code here.
             let result = AssertUnwindSafe(load).catch_unwind().await;

@@ -23,6 +23,7 @@ use crate::displaced::Displaced;
 use crate::entity::Entity;
 use crate::envelope::{EntityKey, Meta, Shard};
 use crate::error::{Bound, Error};
+use crate::faults;
 use crate::feed::Feed;
 use crate::host;
 use crate::journal::Journal;
@@ -156,6 +157,7 @@ impl<E: Entity> Kind<E> {
             return false;
         }
         self.remove(handle);
+        faults::reach("passivating", [(E::KIND, "")]);
         handle.wake();
         if let Some(actor) = handle.actor.get() {
             actor.stop(None);

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{POLICIES, Subscriber};
 use crate::committer::Note;
 use crate::envelope::Shard;
+use crate::faults;
 use crate::feed::Positions;
 use crate::journal::{Checkpoint, Lease};
 
@@ -51,6 +52,7 @@ impl Keeper {
         if moved.is_empty() {
             return;
         }
+        faults::reach("before-checkpoint", []);
         let checkpoints = moved
             .iter()
             .map(|&(shard, seq)| Checkpoint {

@@ -24,6 +24,7 @@ use crate::committer::{Committer, Note};
 use crate::config::Config;
 use crate::envelope::{Recorded, Shard};
 use crate::error::Error;
+use crate::faults;
 use crate::feed::{Positions, Reader};
 use crate::journal::Parked;
 use crate::kind::AnyKind;
@@ -95,6 +96,11 @@ impl Subscriber {
         }
         let (subscriber, done) = (Arc::clone(self), done.clone());
         handling.spawn(async move {
+            if faults::has_bug("checkpoint-before-effect") {
+                let _ = done.send(place).await;
+                tokio::time::sleep(2 * Duration::from_millis(subscriber.config.checkpoint_ms))
+                    .await;
+            }
             subscriber.handle(&event, outgoing, unreadable).await;
             let _ = done.send(place).await;
         });

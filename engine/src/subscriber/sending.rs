@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{FIRST_PAUSE, LONGEST_PAUSE, Subscriber};
 use crate::envelope::{Meta, Recorded, RequestKey};
 use crate::error::Error;
+use crate::faults;
 use crate::kind::{AnyKind, Delivered};
 use crate::panics;
 use crate::policy::{Outgoing, Policy};
@@ -86,11 +87,15 @@ impl Subscriber {
         let (mut attempts, mut pause) = (0, FIRST_PAUSE);
         loop {
             let meta = self.meta(event, key, policy);
+            faults::reach("before-saga-step", [("policy", policy.name)]);
             match kind
                 .deliver(outgoing.entity, outgoing.command.as_ref(), meta)
                 .await
             {
-                Ok(Delivered::Done) => return Ok(()),
+                Ok(Delivered::Done) => {
+                    faults::reach("after-saga-step", [("policy", policy.name)]);
+                    return Ok(());
+                }
                 Ok(Delivered::Refused(why)) => return Err(format!("refused: {why}")),
                 Err(
                     error @ (Error::HostFailed

@@ -13,15 +13,16 @@ use crate::mirror::{FAR_MIRRORING, MIRRORING, Mirror};
 use crate::world::{PATIENCE, TENANT, config, eventually, id, meta};
 
 struct Contexts {
+    near: Arc<Memory>,
     far: Arc<Memory>,
     engine: Engine,
 }
 
 impl Contexts {
     async fn with(config: Config) -> Self {
-        let far = Arc::new(Memory::new(1));
+        let (near, far) = (Arc::new(Memory::new(1)), Arc::new(Memory::new(1)));
         let engine = Engine::builder(config)
-            .context("test", Arc::new(Memory::new(1)))
+            .context("test", Arc::clone(&near) as Arc<dyn Journal>)
             .context("far", Arc::clone(&far) as Arc<dyn Journal>)
             .entity::<Counter>()
             .entity::<Mirror>()
@@ -30,13 +31,19 @@ impl Contexts {
             .start()
             .await
             .unwrap();
-        Self { far, engine }
+        Self { near, far, engine }
     }
 
     async fn add_one(&self, id: Uuid) {
         let counters = self.engine.entities::<Counter>().unwrap();
         let added = counters.send(id, Ask::Add(1), meta()).await;
         assert!(matches!(added, Ok(Reply::Done(_))), "{added:?}");
+    }
+
+    /// How far policies have stored that they have come with the near feed.
+    async fn checkpoint(&self) -> u64 {
+        let checkpoints = self.near.checkpoints("policies").await.unwrap();
+        checkpoints.iter().map(|(_, seq)| seq).sum()
     }
 
     /// How many notes a mirror has taken.
@@ -108,6 +115,29 @@ async fn nothing_is_parked_because_a_journal_is_away() {
     .await;
     let parked = contexts.engine.parked("test", None, 10).await.unwrap();
     assert_eq!(parked, []);
+}
+
+#[tokio::test]
+async fn the_checkpoint_never_passes_what_is_not_handled() {
+    let contexts = Contexts::with(config()).await;
+    let id = id();
+    contexts.add_one(id).await;
+    contexts.until_noted::<true>(id, 1).await;
+    // The counter's event, and that of the mirror nearby.
+    eventually("the checkpoint", || async {
+        (contexts.checkpoint().await == 2).then_some(())
+    })
+    .await;
+    contexts.far.pause();
+    contexts.add_one(id).await;
+    contexts.until_noted::<false>(id, 2).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(contexts.checkpoint().await, 2);
+    contexts.far.resume();
+    eventually("the checkpoint", || async {
+        (contexts.checkpoint().await == 4).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

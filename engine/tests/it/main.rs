@@ -19,6 +19,7 @@ mod policies;
 mod random;
 mod readiness;
 mod supervision;
+mod teeth;
 mod timers;
 mod traces;
 mod world;

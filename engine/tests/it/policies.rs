@@ -241,34 +241,6 @@ async fn a_command_that_ends_its_host_every_time_is_parked_and_others_go_on() {
 }
 
 #[tokio::test]
-async fn the_checkpoint_never_passes_what_is_not_handled() {
-    let (world, id) = (world().await, id());
-    done(world.ask(id, Ask::Add(1)).await);
-    until_mirrored(&world, id, 1).await;
-    eventually("the checkpoint", || async {
-        (checkpoint(&world).await >= 2).then_some(())
-    })
-    .await;
-    let before = checkpoint(&world).await;
-    // The second event is durable, but what it wants done cannot be.
-    world.memory().pause();
-    let added = world.asking(id, Ask::Add(1));
-    world.until_under_way(1).await;
-    world.memory().poison(id);
-    world.memory().resume();
-    assert!(added.await.unwrap().is_err());
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(checkpoint(&world).await, before);
-    world.memory().cure(id);
-    done(world.ask(id, Ask::Add(1)).await);
-    until_mirrored(&world, id, 2).await;
-    eventually("the checkpoint", || async {
-        (checkpoint(&world).await >= 4).then_some(())
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_policy_of_no_context_is_a_mistake() {
     let lost = engine::Policy {
         context: "elsewhere",

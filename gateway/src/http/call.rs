@@ -253,6 +253,12 @@ impl Call {
         }
     }
 
+    /// The entity that the request made when it came before under its key, if its answer was lost.
+    #[must_use]
+    pub fn made(&self) -> Option<Uuid> {
+        self.known.as_ref().map(|row| row.entity)
+    }
+
     /// Whether the request came before under its key, and had its effect.
     #[must_use]
     pub fn is_repeat(&self) -> bool {

@@ -98,7 +98,8 @@ async fn create(call: Call, Body(details): Body<Details>) -> Result<Response, Pr
     if details.settings.default_location.is_some() {
         return Err(no_location());
     }
-    let id = Uuid::now_v7();
+    // A company belongs to itself: under a new id, the one made before would be another's.
+    let id = call.made().unwrap_or_else(Uuid::now_v7);
     let details = Box::new(details);
     let command = Command::Create { details };
     created(&call.send_in::<Company>(id, id.into(), command).await?)

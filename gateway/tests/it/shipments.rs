@@ -94,7 +94,7 @@ async fn the_public_sees_no_person(world: &'static World) {
     let events = json!({"events": [{
         "code": "PU", "status": "out_for_delivery", "occurred_at": "2026-01-01T08:00:00Z",
         "place": {"city": "Campinas", "country": "BR"}, "description": "signed by Grace",
-        "reason": "gate of Grace", "coordinates": {"latitude": -23.5, "longitude": -46.6},
+        "reason": "gate of Grace", "coordinates": {"latitude": -23.561414, "longitude": -46.6},
     }]});
     let path = format!("/shipments/{}/events", made.id());
     shop.admin.post(&path, &events).await.gives(200);
@@ -110,14 +110,15 @@ async fn the_public_sees_no_person(world: &'static World) {
         .gives(200);
     assert_eq!(&scans["data"], &tracking["events"]);
     for shown in [&tracking, &scans] {
-        let text = shown.body.to_string();
+        // The number is chance, and may have anything in it.
+        let text = shown.body.to_string().replace(&number, "");
         for private in [
             "Grace",
             "Augusta",
             "Paulo",
             "01304",
-            "5555",
-            "23.5",
+            "55550000",
+            "23.5614",
             &made.id(),
             &shop.company,
         ] {

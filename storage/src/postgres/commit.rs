@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use engine::Shard;
 use engine::journal::plan::{ClaimKey, Known, LeaseRow, Plan, claims, requests, shards};
 use engine::journal::{Batch, Error, Lease, Outcome, RequestRow};
+use engine::{Shard, faults};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -27,6 +27,7 @@ pub(super) async fn commit(
     let mut transaction = writer.begin().await?;
     match plan_and_write(transaction.connection(), batch, look_up).await {
         Ok(outcomes) => {
+            faults::reach_with_batch("before-commit", batch);
             transaction.commit().await?;
             Ok(outcomes)
         }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use engine::Shard;
 use engine::journal::plan::{ClaimKey, Known, LeaseRow, Plan, claims, requests, shards};
 use engine::journal::{Batch, Error, Lease, Outcome, RequestRow};
-use sqlx::SqliteConnection;
+use engine::{Shard, faults};
+use sqlx::{Executor as _, SqliteConnection};
 use uuid::Uuid;
 
 use crate::cells::{ClaimKeyCells, RequestKeyCells, cells};
@@ -28,6 +28,7 @@ pub(super) async fn commit(
 ) -> Result<Vec<Outcome>, Error> {
     let mut transaction = writer.begin().await?;
     let written = plan_and_write(transaction.connection(), batch).await;
+    faults::reach_with_batch("before-commit", batch);
     finish(transaction, written).await
 }
 
@@ -115,7 +116,17 @@ async fn plan_and_write(
         requests: known_requests(connection, batch).await?,
         claims: known_claims(connection, batch).await?,
     };
-    let plan = Plan::of(batch, &known)?;
+    let mut plan = Plan::of(batch, &known)?;
+    if faults::has_bug("request-in-another-transaction") {
+        let requests = std::mem::take(&mut plan.requests);
+        write(connection, &plan).await?;
+        connection.execute("COMMIT; BEGIN IMMEDIATE").await?;
+        plan = Plan {
+            requests,
+            outcomes: plan.outcomes,
+            ..Plan::default()
+        };
+    }
     write(connection, &plan).await?;
     Ok(plan.outcomes)
 }

@@ -17,3 +17,4 @@ mod opening;
 mod pruning;
 mod reaching;
 mod speed;
+mod teeth;

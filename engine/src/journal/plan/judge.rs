@@ -11,6 +11,7 @@ use super::{
 };
 use crate::entity::Index;
 use crate::envelope::{EntityKey, Shard};
+use crate::faults;
 use crate::journal::{Append, Batch, Error, Lease, Outcome, RequestRow};
 use crate::panics;
 
@@ -23,6 +24,9 @@ pub(super) fn judge<'a>(batch: &'a Batch, known: &Known) -> Result<Plan<'a>, Err
             judge.commit(append)?;
         } else if !append.events.is_empty() {
             judge.lost.insert(append.key);
+            if faults::has_bug("position-from-a-serial-column") {
+                judge.skip_position(append);
+            }
         }
         judge.plan.outcomes.push(outcome);
     }
@@ -154,6 +158,9 @@ impl<'a, 'k> Judge<'a, 'k> {
         let Some(lease) = held(self.known, append.lease) else {
             return;
         };
+        if faults::has_bug("document-without-events") {
+            return;
+        }
         let at = milliseconds(append.at);
         let mut seq = self.last_seq(shard, lease);
         for (event, version) in append.events.iter().zip(append.base_version + 1..) {
@@ -168,6 +175,15 @@ impl<'a, 'k> Judge<'a, 'k> {
         }
         if !append.events.is_empty() {
             self.plan.heads.insert(shard, seq);
+        }
+    }
+
+    /// A planted bug: positions are used up by what is not written, as those of a sequence are.
+    fn skip_position(&mut self, append: &Append) {
+        if let Some(lease) = held(self.known, append.lease) {
+            let shard = append.lease.shard;
+            let last = self.last_seq(shard, lease) + 1;
+            self.plan.heads.insert(shard, last);
         }
     }
 
@@ -275,7 +291,7 @@ impl<'a, 'k> Judge<'a, 'k> {
 
 fn held(known: &Known, lease: Lease) -> Option<LeaseRow> {
     let row = known.leases.get(&lease.shard).copied();
-    row.filter(|row| row.epoch == lease.epoch)
+    row.filter(|row| row.epoch == lease.epoch || faults::has_bug("no-epoch-check"))
 }
 
 fn document(

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::client::Api;
 use super::load::{Diary, Operation};
+use super::server::Home;
 use super::shop::{Shop, UNITS};
 
 /// How long sagas may take to end after the last recovery. Orders wait a minute for their goods at
@@ -24,16 +25,41 @@ struct Picture {
     stock: Vec<Value>,
 }
 
+/// What must hold of the storage of a server that has ended.
+pub(super) async fn storage(home: &Home) {
+    let verified = home.run(None, &["verify"]).await;
+    let [out, error] = [verified.stdout, verified.stderr];
+    let [out, error] = [out, error].map(|it| String::from_utf8_lossy(&it).into_owned());
+    assert!(verified.status.success(), "{out}\n{error}");
+}
+
 /// Waits until the picture agrees with what clients were told, then looks at how it came about.
 pub(super) async fn all(api: &Api, shop: &Shop, diary: &Diary) {
     let picture = at_rest(api, shop, diary).await;
+    told(api, &picture, &diary.operations).await;
+}
+
+/// The same without a diary of all orders and receipts.
+pub(super) async fn without_diary(api: &Api, operations: &[Operation]) {
+    let deadline = Instant::now() + REST_WITHIN;
+    let mut picture = Picture::take(api).await;
+    while picture.orders.iter().any(is_under_way) {
+        assert!(Instant::now() < deadline, "a saga has not ended");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        picture = Picture::take(api).await;
+    }
+    told(api, &picture, operations).await;
+}
+
+/// Every resource has come about as its events say, and every answer is still the same.
+async fn told(api: &Api, picture: &Picture, operations: &[Operation]) {
     for item in &picture.stock {
         ledger(api, item).await;
     }
     let orders = picture.orders.iter().map(|order| ("/orders", order));
     let stock = picture.stock.iter().map(|item| ("/stock", item));
     each(orders.chain(stock), |(path, it)| history(api, path, it)).await;
-    each(&diary.operations, |operation| replay(api, operation)).await;
+    each(operations, |operation| replay(api, operation)).await;
     let parked = api.get("/parked").await;
     assert_eq!(parked["data"].as_array().map(Vec::len), Some(0), "{parked}");
 }
@@ -45,10 +71,7 @@ async fn each<T, F: Future<Output = ()>>(all: impl IntoIterator<Item = T>, look:
 async fn at_rest(api: &Api, shop: &Shop, diary: &Diary) -> Picture {
     let deadline = Instant::now() + REST_WITHIN;
     loop {
-        let picture = Picture {
-            orders: api.list("/orders").await,
-            stock: api.list("/stock").await,
-        };
+        let picture = Picture::take(api).await;
         let faults = picture.faults(shop, diary);
         if faults.is_empty() {
             return picture;
@@ -65,6 +88,13 @@ async fn at_rest(api: &Api, shop: &Shop, diary: &Diary) -> Picture {
 }
 
 impl Picture {
+    async fn take(api: &Api) -> Self {
+        Self {
+            orders: api.list("/orders").await,
+            stock: api.list("/stock").await,
+        }
+    }
+
     fn faults(&self, shop: &Shop, diary: &Diary) -> Vec<String> {
         let mut faults = self.order_faults(diary);
         for product in shop.common.iter().chain(&shop.scarce) {
@@ -91,7 +121,7 @@ impl Picture {
             let orders = found.remove(&*story.reference).unwrap_or_default();
             let is_told = |order: &Value| match story.ends {
                 Some(status) => order["status"] == status,
-                None => !matches!(text(order, "status"), "placed" | "cancelling"),
+                None => !is_under_way(order),
             };
             let is_fine =
                 matches!(&orders[..], [order] if order["id"] == *story.id && is_told(order));
@@ -101,11 +131,14 @@ impl Picture {
                 faults.push(format!("{reference} is {id}, should be {ends:?}: {seen:?}"));
             }
         }
-        faults.extend(
-            found
-                .keys()
-                .map(|it| format!("{it:?} was never acknowledged")),
-        );
+        for reference in &diary.unknown {
+            let orders = found.remove(&**reference).unwrap_or_default();
+            if orders.len() > 1 {
+                faults.push(format!("{reference} is there {} times", orders.len()));
+            }
+        }
+        let others = found.keys();
+        faults.extend(others.map(|it| format!("{it:?} was refused, or never asked for")));
         faults
     }
 
@@ -162,6 +195,11 @@ impl Picture {
     }
 }
 
+/// Whether a saga is to bring the order further.
+fn is_under_way(order: &Value) -> bool {
+    matches!(text(order, "status"), "placed" | "cancelling")
+}
+
 fn received(diary: &Diary, product: &str) -> i64 {
     let receipts = diary.receipts.iter().filter(|(it, _)| it == product);
     receipts.map(|(_, quantity)| quantity).sum()
@@ -205,7 +243,7 @@ fn version(event: &Value) -> i64 {
 /// The same request under the same key is answered by the same answer.
 async fn replay(api: &Api, operation: &Operation) {
     let Operation { change, answer } = operation;
-    let again = api.post(change).await;
+    let again = api.ask_for(change).await;
     assert!(again.is_replay, "{change:?}: {again:?}");
     let [first, again] = [answer, &again].map(|it| (it.status, &it.body));
     assert_eq!(again, first, "{change:?}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::RequestBuilder;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -27,6 +27,7 @@ pub(super) struct Api {
     token: String,
     company: Option<String>,
     broken_off: Arc<AtomicUsize>,
+    succeeded: Arc<AtomicUsize>,
 }
 
 /// A request for a change.
@@ -34,6 +35,8 @@ pub(super) struct Api {
 pub(super) struct Change {
     /// Its key.
     pub(super) key: String,
+    /// Its method.
+    pub(super) method: Method,
     /// Its path.
     pub(super) path: String,
     /// Its body.
@@ -51,13 +54,16 @@ pub(super) struct Answer {
     pub(super) body: String,
     /// Whether it says that it was given before.
     pub(super) is_replay: bool,
+    /// Whether it says when to ask again.
+    pub(super) says_when: bool,
 }
 
 impl Change {
-    /// One without a condition.
+    /// A POST without a condition.
     pub(super) fn new(key: &str, path: &str, body: Value) -> Self {
         Self {
             key: key.to_owned(),
+            method: Method::POST,
             path: path.to_owned(),
             body,
             if_match: None,
@@ -71,12 +77,20 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// Whether asking again would change nothing.
+    /// Whether asking again would change nothing. No fault of the world is a fault of the
+    /// program's, and whoever is to come again is told when.
     fn is_final(&self) -> bool {
         match self.status {
             409 => self.json()["code"] != "request-in-progress",
-            429 => false,
-            status => status < 500,
+            429 | 503 => {
+                assert!(self.says_when, "{self:?}");
+                false
+            }
+            504 => false,
+            status => {
+                assert!(status < 500, "{self:?}");
+                true
+            }
         }
     }
 }
@@ -93,6 +107,7 @@ impl Api {
             token: String::new(),
             company: None,
             broken_off: Arc::default(),
+            succeeded: Arc::default(),
         };
         let login = json!({ "email": "admin@localhost", "password": password });
         let request = |base: &str| api.http.post(format!("{base}/auth/login")).json(&login);
@@ -115,6 +130,11 @@ impl Api {
     /// Requests that were under way when their server ended.
     pub(super) fn broken_off(&self) -> usize {
         self.broken_off.load(Ordering::Relaxed)
+    }
+
+    /// Requests that have done what they asked for.
+    pub(super) fn succeeded(&self) -> usize {
+        self.succeeded.load(Ordering::Relaxed)
     }
 
     /// What there is at a path.
@@ -149,15 +169,21 @@ impl Api {
     }
 
     /// Asks for a change under a key.
-    pub(super) async fn post(&self, change: &Change) -> Answer {
+    pub(super) async fn ask_for(&self, change: &Change) -> Answer {
         let Change {
             key,
+            method,
             path,
             body,
             if_match,
         } = change;
         self.insist(|base| {
-            let request = self.http.post(format!("{base}{path}")).json(body);
+            let request = self.http.request(method.clone(), format!("{base}{path}"));
+            let request = if body.is_null() {
+                request
+            } else {
+                request.json(body)
+            };
             let request = self.named(request).header("idempotency-key", key);
             match if_match {
                 Some(version) => request.header("if-match", format!("\"{version}\"")),
@@ -165,6 +191,13 @@ impl Api {
             }
         })
         .await
+    }
+
+    /// Asks for a change once, without a key; none if what came of it is not known.
+    pub(super) async fn post_once(&self, path: &str, body: &Value) -> Option<Answer> {
+        let base = format!("http://{}/api/v1", *self.place.borrow());
+        let request = self.named(self.http.post(format!("{base}{path}")).json(body));
+        take(request).await.ok().filter(Answer::is_final)
     }
 
     /// Changes a resource.
@@ -189,7 +222,11 @@ impl Api {
             let attempt = take(request(&base)).await;
             let is_over = Instant::now() >= deadline;
             match attempt {
-                Ok(answer) if answer.is_final() => return answer,
+                Ok(answer) if answer.is_final() => {
+                    let is_good = answer.status < 300;
+                    self.succeeded.fetch_add(is_good.into(), Ordering::Relaxed);
+                    return answer;
+                }
                 attempt if is_over => assert!(!is_over, "no final answer: {attempt:?}"),
                 Ok(_) => tokio::time::sleep(PAUSE).await,
                 Err(error) => {
@@ -208,6 +245,7 @@ async fn take(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
     Ok(Answer {
         status: response.status().as_u16(),
         is_replay: response.headers().contains_key("idempotent-replayed"),
+        says_when: response.headers().contains_key("retry-after"),
         body: response.text().await?,
     })
 }

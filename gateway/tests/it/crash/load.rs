@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use chrono::Utc;
 use rand::rngs::StdRng;
@@ -15,6 +16,8 @@ use super::client::{Answer, Api, Change};
 use super::shop::Shop;
 
 const CLIENTS: u64 = 16;
+/// What a client waits that was not answered and does not ask again.
+const UNKNOWN_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is done with an order that was confirmed, and where that leaves it.
 struct Fate(&'static [Step], &'static str);
@@ -77,6 +80,8 @@ pub(super) struct Diary {
     pub(super) operations: Vec<Operation>,
     /// The orders.
     pub(super) stories: Vec<Story>,
+    /// References of orders of which nobody knows whether they were placed.
+    pub(super) unknown: Vec<String>,
     /// Products with the quantities received.
     pub(super) receipts: Vec<(String, i64)>,
 }
@@ -115,12 +120,17 @@ impl Diary {
                 .count()
         };
         let (orders, rejected) = (self.stories.len(), ended("rejected"));
-        format!("{good} of {all} operations succeeded, {rejected} of {orders} orders were rejected")
+        let unknown = self.unknown.len();
+        format!(
+            "{good} of {all} operations succeeded, {rejected} of {orders} orders were rejected, \
+             {unknown} are unknown"
+        )
     }
 
     fn add(&mut self, other: Self) {
         self.operations.extend(other.operations);
         self.stories.extend(other.stories);
+        self.unknown.extend(other.unknown);
         self.receipts.extend(other.receipts);
     }
 }
@@ -176,6 +186,8 @@ impl Client {
                     let product = scarce.load(Ordering::Relaxed);
                     self.order_scarce(&name, product).await;
                 }
+                4 => self.order_once(&name).await,
+                5 => self.order_nothing(&name).await,
                 _ => self.order_common(&name).await,
             }
         }
@@ -211,6 +223,46 @@ impl Client {
         };
         let fate = FATES.choose(&mut self.random).unwrap();
         self.order(name, lines, fate).await;
+    }
+
+    /// Places an order without a key and does not ask again.
+    async fn order_once(&mut self, name: &str) {
+        let customer = self
+            .shop
+            .customers
+            .choose(&mut self.random)
+            .unwrap()
+            .clone();
+        let lines = [self.line()];
+        let body = json!({ "customer": customer, "reference": name, "lines": lines });
+        let Some(answer) = self.api.post_once("/orders", &body).await else {
+            self.diary.unknown.push(name.to_owned());
+            // The server may be gone: there is no hurry to learn no more.
+            return tokio::time::sleep(UNKNOWN_PAUSE).await;
+        };
+        assert!(matches!(answer.status, 201 | 202), "{body}: {answer:?}");
+        let order = answer.json();
+        let ends = ["confirmed", "rejected"];
+        self.diary.stories.push(Story {
+            reference: name.to_owned(),
+            id: text(&order["id"]).to_owned(),
+            ends: ends.into_iter().find(|it| order["status"] == **it),
+        });
+    }
+
+    /// Asks for an order that cannot be: nothing must come of it.
+    async fn order_nothing(&mut self, name: &str) {
+        let customer = self
+            .shop
+            .customers
+            .choose(&mut self.random)
+            .unwrap()
+            .clone();
+        let line = json!({ "product": self.shop.common[0], "quantity": 0 });
+        let body = json!({ "customer": customer, "reference": name, "lines": [line] });
+        // Not for the diary: what is malformed is not even looked up by its key.
+        let answer = self.api.ask_for(&Change::new(name, "/orders", body)).await;
+        assert_eq!(answer.status, 422, "{answer:?}");
     }
 
     fn line(&mut self) -> Value {
@@ -276,7 +328,7 @@ impl Client {
     }
 
     async fn make(&mut self, change: Change, good: &[u16]) -> Answer {
-        let answer = self.api.post(&change).await;
+        let answer = self.api.ask_for(&change).await;
         let is_good = good.contains(&answer.status);
         assert!(is_good, "{change:?}: {answer:?}");
         self.diary.operations.push(Operation {
@@ -324,6 +376,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-fn scan(code: &str, status: &str) -> Value {
+/// A scan of now.
+pub(super) fn scan(code: &str, status: &str) -> Value {
     json!({ "code": code, "status": status, "occurred_at": Utc::now() })
 }

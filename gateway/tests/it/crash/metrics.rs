@@ -44,12 +44,12 @@ async fn do_a_known_amount(api: &Api) {
     }
     for name in ["One", "Two"] {
         let company = json!({ "name": name, "currency": "BRL" });
-        let made = api.post(&Change::new(name, "/companies", company)).await;
+        let made = api.ask_for(&Change::new(name, "/companies", company)).await;
         assert_eq!(made.status, 201, "{}", made.body);
     }
     // The same request once more: answered from what is kept, and decided by nobody.
     let company = json!({ "name": "Two", "currency": "BRL" });
-    let again = api.post(&Change::new("Two", "/companies", company)).await;
+    let again = api.ask_for(&Change::new("Two", "/companies", company)).await;
     assert!(again.is_replay);
 }
 

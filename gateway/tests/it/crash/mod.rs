@@ -13,25 +13,31 @@ mod check;
 mod client;
 mod load;
 mod metrics;
+mod moments;
 mod server;
 mod shell;
 mod shop;
+mod tour;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::watch;
 
 use client::Api;
-use load::Load;
+use load::{Diary, Load};
 use server::Home;
 use shop::Shop;
 
 /// How often a server is killed.
-const KILLS: usize = 5;
-/// For how long, in milliseconds, a server works before it is killed.
-const LIFE_MS: std::ops::Range<u64> = 50..1500;
+const KILLS: usize = 30;
+/// How many requests succeed between two kills at least.
+const GOOD_BETWEEN: usize = 100;
+/// For how long, in milliseconds, a server works after that before it is killed.
+const LIFE_MS: std::ops::Range<u64> = 0..500;
+/// By when that many have succeeded: ample, for a busy machine.
+const GOOD_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -72,29 +78,54 @@ async fn survive(home: Home, end: End, rounds: usize) {
     let api = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
     let (api, shop) = Shop::open(api).await;
     let load = Load::start(&api, &shop, seed);
+    let mut recoveries = Vec::new();
     for round in 0..rounds {
         load.turn_to(round);
+        until_good(&api, GOOD_BETWEEN).await;
         tokio::time::sleep(Duration::from_millis(random.random_range(LIFE_MS))).await;
         match end {
             End::Killed => server.kill().await,
             End::Terminated => server.terminate().await,
         }
+        let started = Instant::now();
         server = home.serve().await;
         place.send_replace(server.address);
+        until_good(&api, 1).await;
+        recoveries.push(started.elapsed());
     }
     load.turn_to(rounds);
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until_good(&api, GOOD_BETWEEN).await;
     let diary = load.stop().await;
-    let broken = api.broken_off();
-    eprintln!("{broken} requests broke off; {}", diary.summary());
+    report(&api, &diary, recoveries);
+    let bitten = api.broken_off() + diary.unknown.len();
     assert!(
-        end == End::Terminated || broken >= rounds,
-        "{broken} requests broke off"
+        end == End::Terminated || bitten >= rounds,
+        "{bitten} broke off"
     );
-    assert!(
-        diary.succeeded() * 2 >= diary.operations.len(),
-        "{}",
+    assert!(diary.succeeded() * 2 >= diary.operations.len());
+    check::all(&api, &shop, &diary).await;
+    server.terminate().await;
+    check::storage(&home).await;
+}
+
+/// Waits until so many more requests have succeeded.
+async fn until_good(api: &Api, more: usize) {
+    let (wanted, deadline) = (api.succeeded() + more, Instant::now() + GOOD_WITHIN);
+    while api.succeeded() < wanted {
+        let is_time_left = Instant::now() < deadline;
+        assert!(is_time_left, "{} of {wanted}", api.succeeded());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn report(api: &Api, diary: &Diary, mut recoveries: Vec<Duration>) {
+    recoveries.sort_unstable();
+    let [median, worst] = [recoveries.len() / 2, recoveries.len() * 95 / 100]
+        .map(|place| recoveries.get(place).copied().unwrap_or_default());
+    eprintln!(
+        "{} requests broke off; {}; first good request after a restart: median {median:?}, \
+         95 % within {worst:?}",
+        api.broken_off(),
         diary.summary()
     );
-    check::all(&api, &shop, &diary).await;
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -66,10 +66,20 @@ impl Home {
     /// Starts a server and waits until it serves. It chooses its port, so that no other process
     /// can have taken it.
     pub(super) async fn serve(&self) -> Server {
+        self.try_serve(&[]).await.unwrap()
+    }
+
+    /// The same with variables of its environment; how it ended if it did so before it served.
+    pub(super) async fn try_serve(&self, variables: &[(&str, &str)]) -> Result<Server, ExitStatus> {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.folder().join(format!("server-{number}.log"));
         let file = std::fs::File::create(&log).unwrap();
-        let child = self.command(None, &["serve"]).stderr(file).spawn().unwrap();
+        let mut command = self.command(None, &["serve"]);
+        let child = command
+            .envs(variables.iter().copied())
+            .stderr(file)
+            .spawn()
+            .unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Server {
             child,
@@ -77,8 +87,8 @@ impl Home {
             address,
             metrics: address,
         };
-        server.wait_until_serving().await;
-        server
+        server.wait_until_serving().await?;
+        Ok(server)
     }
 
     /// Runs the program to its end; `at` is the address that it takes for the server's.
@@ -129,6 +139,12 @@ impl Server {
         self.child.kill().await.unwrap();
     }
 
+    /// How it ended by itself, if it does within a time.
+    pub(super) async fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
+        let ended = tokio::time::timeout(within, self.child.wait()).await;
+        Some(ended.ok()?.unwrap())
+    }
+
     /// SIGTERM; the process must end well, and in time.
     pub(super) async fn terminate(mut self) {
         let id = self.child.id().unwrap().to_string();
@@ -140,18 +156,20 @@ impl Server {
         assert!(status.success(), "{status}\n{}", self.log());
     }
 
-    async fn wait_until_serving(&mut self) {
+    async fn wait_until_serving(&mut self) -> Result<(), ExitStatus> {
         let deadline = Instant::now() + START_WITHIN;
         loop {
             // The metrics are served first.
             if let Some(address) = self.address_in_log(SERVES, ' ') {
                 self.address = address;
                 self.metrics = self.address_in_log(METRICS, '/').unwrap();
-                return;
+                return Ok(());
             }
-            let ended = self.child.try_wait().unwrap();
-            let is_hopeful = ended.is_none() && Instant::now() < deadline;
-            assert!(is_hopeful, "not serving ({ended:?}):\n{}", self.log());
+            if let Some(ended) = self.child.try_wait().unwrap() {
+                eprintln!("it did not serve:\n{}", self.log());
+                return Err(ended);
+            }
+            assert!(Instant::now() < deadline, "not serving:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

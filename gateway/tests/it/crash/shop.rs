@@ -23,7 +23,8 @@ pub(super) struct Shop {
     pub(super) common: Vec<String>,
     /// See [`SCARCE`].
     pub(super) scarce: Vec<String>,
-    location: String,
+    /// The default location.
+    pub(super) location: String,
 }
 
 impl Shop {
@@ -81,11 +82,12 @@ async fn customer(api: &Api, number: usize) -> String {
 }
 
 async fn make(api: &Api, key: &str, path: &str, body: &Value) -> String {
-    let answer = api.post(&Change::new(key, path, body.clone())).await;
+    let answer = api.ask_for(&Change::new(key, path, body.clone())).await;
     assert_eq!(answer.status, 201, "{path}: {}", answer.body);
     answer.json()["id"].as_str().unwrap().to_owned()
 }
 
-fn address() -> Value {
+/// An address.
+pub(super) fn address() -> Value {
     json!({ "lines": ["Rua A, 1"], "city": "São Paulo", "country": "BR" })
 }

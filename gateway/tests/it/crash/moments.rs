@@ -1,0 +1,198 @@
+//! The program aborted at every moment that has a name, with every event and policy in hand at least
+//! once: moments and events are paired anew in each run.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actors::policies;
+use engine::faults::{BATCH_MOMENTS, SAGA_MOMENTS};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::sync::watch;
+
+use super::check;
+use super::client::Api;
+use super::server::{self, Home};
+use super::shop::Shop;
+use super::tour::{NOT_TOURED, Tour};
+
+/// What an aborted process ends with.
+const SIGABRT: i32 = 6;
+/// By when a tour comes to every moment: ample, for a busy machine.
+const REACHED_WITHIN: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aborted_at_every_moment_on_sqlite_it_keeps_its_word() {
+    survive(Home::on_sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aborted_at_every_moment_on_postgres_it_keeps_its_word() {
+    if let Some(home) = Home::on_postgres("aborts on Postgres").await {
+        survive(home).await;
+    }
+}
+
+/// Without this, a moment that nothing comes to any more would fail as a server that does not die.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tour_comes_to_every_event() {
+    let home = Home::on_sqlite();
+    let server = home.serve().await;
+    let (_place, found_at) = watch::channel(server.address);
+    let root = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
+    let (api, shop) = Shop::open(root.clone()).await;
+    let is_over = AtomicBool::new(false);
+    tour(&root, &api, &shop, 0, &is_over).walk("order").await;
+    let mut toured = BTreeSet::new();
+    for company in root.list("/companies").await {
+        let company = company["id"].as_str().unwrap();
+        toured.extend(happened(&root.clone().within(company)).await);
+    }
+    let excused = NOT_TOURED.iter().map(|(event, _)| (*event).to_owned());
+    let excused: BTreeSet<_> = excused.collect();
+    let expected: BTreeSet<_> = events().difference(&excused).cloned().collect();
+    assert_eq!(toured, expected);
+}
+
+/// The types of all events of a company.
+async fn happened(api: &Api) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let mut path = "/events?limit=100".to_owned();
+    loop {
+        let page = api.get(&path).await;
+        let events = page["data"].as_array().unwrap();
+        if events.is_empty() {
+            return all;
+        }
+        all.extend(
+            events
+                .iter()
+                .map(|it| it["type"].as_str().unwrap().to_owned()),
+        );
+        path = format!(
+            "/events?limit=100&after={}",
+            page["next_cursor"].as_str().unwrap()
+        );
+    }
+}
+
+fn tour<'a>(
+    root: &'a Api,
+    api: &'a Api,
+    shop: &'a Shop,
+    number: usize,
+    is_over: &'a AtomicBool,
+) -> Tour<'a> {
+    Tour {
+        root,
+        api,
+        shop,
+        name: format!("tour-{number}"),
+        is_over,
+        operations: Vec::new(),
+        steps: 0,
+    }
+}
+
+async fn survive(home: Home) {
+    let seed = rand::random::<u64>();
+    eprintln!("seed {seed}");
+    let faults = faults(&mut StdRng::seed_from_u64(seed));
+    let server = home.serve().await;
+    let (place, found_at) = watch::channel(server.address);
+    let root = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
+    let (api, shop) = Shop::open(root.clone()).await;
+    server.terminate().await;
+    let mut operations = Vec::new();
+    for (number, fault) in faults.iter().enumerate() {
+        let is_over = AtomicBool::new(false);
+        let mut tour = tour(&root, &api, &shop, number, &is_over);
+        let (_, kind) = fault.rsplit_once(':').unwrap();
+        let (kind, _) = kind.split_once('.').unwrap_or((kind, ""));
+        let aborted = abort(&home, &place, fault, &is_over);
+        let ((), server) = tokio::join!(tour.walk(kind), aborted);
+        operations.append(&mut tour.operations);
+        server.kill().await;
+    }
+    let server = home.serve().await;
+    place.send_replace(server.address);
+    eprintln!("{} aborts, {} operations", faults.len(), operations.len());
+    check::without_diary(&api, &operations).await;
+    server.terminate().await;
+    check::storage(&home).await;
+}
+
+/// Serves until the fault bites, and again without it.
+async fn abort(
+    home: &Home,
+    place: &watch::Sender<std::net::SocketAddr>,
+    fault: &str,
+    is_over: &AtomicBool,
+) -> server::Server {
+    // Few places in memory, where entities are to leave it.
+    let residents = if fault.contains("passivating") {
+        "16"
+    } else {
+        "1000"
+    };
+    let variables = [
+        ("QUENTY_FAULT", fault),
+        ("QUENTY__ENGINE__RESIDENTS_MAX", residents),
+    ];
+    // What is left to do from before may bring it there before it serves.
+    let ended = match home.try_serve(&variables).await {
+        Ok(mut server) => {
+            place.send_replace(server.address);
+            server.ended(REACHED_WITHIN).await
+        }
+        Err(ended) => Some(ended),
+    };
+    let signal = ended.and_then(|status| status.signal());
+    assert_eq!(signal, Some(SIGABRT), "{fault}: {ended:?}");
+    let server = home.serve().await;
+    place.send_replace(server.address);
+    is_over.store(true, Ordering::Relaxed);
+    server
+}
+
+/// Every moment and every event at least once.
+fn faults(random: &mut StdRng) -> Vec<String> {
+    let mut events: Vec<_> = events().into_iter().collect();
+    events.retain(|event| NOT_TOURED.iter().all(|(other, _)| event != other));
+    events.shuffle(random);
+    let first = random.random_range(0..BATCH_MOMENTS.len());
+    let moments = BATCH_MOMENTS.iter().cycle().skip(first);
+    let batches = events.iter().zip(moments);
+    let batches = batches.map(|(event, moment)| format!("abort:{moment}:{event}"));
+    let policies = policies::ALL.iter().zip(SAGA_MOMENTS.iter().cycle());
+    let sagas = policies.map(|(policy, moment)| format!("abort:{moment}:policy.{}", policy.name));
+    let kinds = ["order", "stock", "product", "customer"];
+    let loading = kinds.map(|kind| format!("abort:loading:{kind}"));
+    // Of whatever kind: which one makes room is not for a test to say.
+    let others = ["abort:passivating", "abort:before-checkpoint"].map(str::to_owned);
+    batches.chain(sagas).chain(loading).chain(others).collect()
+}
+
+/// Every event that there is, as the golden files say: `<kind>.<event>`.
+fn events() -> BTreeSet<String> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../actors/tests/golden");
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+        entries
+            .map(|entry| name(entry).into_string().unwrap())
+            .collect()
+    };
+    let of_kind = |kind: String| {
+        let files = names(&golden.join(&kind));
+        files.into_iter().map(move |file| {
+            let (event, _) = file.split_once('.').unwrap();
+            format!("{kind}.{event}")
+        })
+    };
+    names(&golden).into_iter().flat_map(of_kind).collect()
+}
