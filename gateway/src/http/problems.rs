@@ -222,6 +222,7 @@ const STOCK: &[&str] = &[
     "reason-missing",
     "same-location",
     "insufficient-stock",
+    "reference-taken",
     "reorder-point-out-of-range",
 ];
 
