@@ -46,6 +46,10 @@ const KNOWN: &[(&str, &str)] = &[
         "The resource has changed since you read it. Read it again.",
     ),
     ("too-large", "The body is larger than is taken."),
+    (
+        "head-too-large",
+        "The request line and the headers are larger than is taken.",
+    ),
     ("unsupported-media-type", "Bodies are application/json."),
     (
         "invalid",
