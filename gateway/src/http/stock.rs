@@ -183,6 +183,7 @@ pub fn routes(api: Api) -> Api {
     let keyed = |route: Route| route.keyed(Stock::CONTEXT);
     let api = ledger::routes(api).add(
         keyed(Route::post("/stock/movements", "Enters a movement"))
+            .conditional_on("The version of the stock item at `location`, quoted: a count holds for what was counted.")
             .takes::<NewMovement>()
             .gives::<Movement>(StatusCode::CREATED),
         enter,
