@@ -111,7 +111,12 @@ fn read<E: Entity>(file: &str, name: &str, schema: u16, golden: Value) {
         .unwrap_or_else(|error| panic!("{file} does not read: {error}"));
     if schema == E::Event::SCHEMA {
         assert_eq!(event.name(), name, "{file} is named after its event");
-        assert_eq!(serde_json::to_value(&event).unwrap(), golden, "{file}");
+        let written = serde_json::to_value(&event).unwrap();
+        assert_eq!(
+            without_nulls(written),
+            without_nulls(golden.clone()),
+            "{file}"
+        );
         assert_eq!(
             event.is_personal(),
             golden.get("personal").is_some(),
@@ -126,4 +131,18 @@ fn read<E: Entity>(file: &str, name: &str, schema: u16, golden: Value) {
     let erased: E::Event = serde_json::from_value(erased)
         .unwrap_or_else(|error| panic!("{file} does not read when erased: {error}"));
     let _ = E::default().evolve(&event).evolve(&erased);
+}
+
+/// A member that is null says no more than one that is left out: values of a resource are shown
+/// with all their members, and their older events were stored with those that were there.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, member)| !member.is_null())
+            .map(|(name, member)| (name, without_nulls(member)))
+            .collect(),
+        value => value,
+    }
 }
