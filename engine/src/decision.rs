@@ -84,7 +84,17 @@ pub(crate) fn make<E: Entity>(
         written.push(NewEvent::encode(event).map_err(Refusal::Unwritable)?);
         after = loader::apply(after, event, tenant, context.now);
     }
-    let (claim, disclaim, losses) = claims(&before.state, &after.state);
+    let (mut claim, disclaim, mut losses) = claims(&before.state, &after.state);
+    for (event, version) in events.iter().zip(before.version + 1..) {
+        for mark in E::marks(event) {
+            claim.push(NewClaim {
+                scope: mark.scope,
+                key: mark.key,
+                version: Some(version),
+            });
+            losses.push(mark.rejection);
+        }
+    }
     let (set_timers, clear_timers) = timers(&before.state, &after.state);
     Ok(Decision {
         events: written,
@@ -108,6 +118,7 @@ fn claims<E: Entity>(before: &E, after: &E) -> (Vec<NewClaim>, Vec<NewClaim>, Ve
                     NewClaim {
                         scope: it.scope,
                         key: it.key,
+                        version: None,
                     },
                     it.rejection,
                 )

@@ -65,6 +65,14 @@ pub trait Entity:
         None
     }
 
+    /// The unique keys that an event takes for good. Unlike those of [`Entity::claims`] they are
+    /// not the state's to remember, so there may be any number of them, and no later event can
+    /// take them again, not even one of the same entity.
+    fn marks(event: &Self::Event) -> Vec<Claim<Self::Rejection>> {
+        let _ = event;
+        Vec::new()
+    }
+
     /// What the entity wants to be told, and when. A timer fires at least once after its moment,
     /// and only while this still lists it.
     fn timers(&self) -> Vec<Timer<Self::Command>> {

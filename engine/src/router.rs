@@ -154,13 +154,25 @@ impl<E: Entity> Entities<E> {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn find(&self, holder: ClaimHolder, claim: &str) -> Result<Option<E::Id>, Error> {
-        let id = self
-            .kind
-            .context
-            .journal
-            .claimant(E::KIND, holder, claim)
-            .await?;
-        Ok(id.map(E::Id::from))
+        let journal = &self.kind.context.journal;
+        let holder = journal.claimant(E::KIND, holder, claim).await?;
+        Ok(holder.map(|holder| E::Id::from(holder.entity)))
+    }
+
+    /// A company's event that took a claim for good.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn find_event(&self, tenant: Uuid, claim: &str) -> Result<Option<Recorded>, Error> {
+        let journal = &self.kind.context.journal;
+        let place = ClaimHolder::Tenant(tenant);
+        let holder = journal.claimant(E::KIND, place, claim).await?;
+        let Some((entity, version)) = holder.and_then(|it| Some((it.entity, it.version?))) else {
+            return Ok(None);
+        };
+        let before = version.saturating_sub(1);
+        let events = self.history(tenant, entity.into(), before, 1).await?;
+        Ok(events.into_iter().find(|event| event.version == version))
     }
 
     /// A page of entities as stored: consistent with the caller's own finished commands.

@@ -254,6 +254,7 @@ async fn claims<E: Entity>(journal: &dyn Journal, entity: &Versioned<E>) -> Resu
         };
         let holder = journal.claimant(E::KIND, scope, &claim.key).await;
         let holder = holder.map_err(|error| error.to_string())?;
+        let holder = holder.map(|it| it.entity);
         if holder != Some(entity.id) {
             return Err(format!("its claim {:?} is held by {holder:?}", claim.key));
         }

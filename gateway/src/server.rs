@@ -26,12 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::config::Gateway;
+use crate::http::front;
+use crate::problem::{MEDIA_TYPE, Problem};
 
-/// What is told to a connection beyond the cap, before it is closed.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
-    content-type: application/problem+json\r\nconnection: close\r\n\r\n\
-    {\"type\":\"/problems/overloaded\",\"title\":\"Overloaded\",\"status\":503,\
-    \"detail\":\"too many connections\",\"code\":\"overloaded\",\"retry_after\":1}";
 /// How long a connection that was asked to end may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How often an HTTP/2 peer without traffic is asked whether it is still there, and how long it has.
@@ -104,13 +101,28 @@ fn admit(server: &Arc<Server>, places: &Arc<Semaphore>, stream: TcpStream, peer:
         Err(_) => {
             metrics::counter!("quenty_http_connections_refused_total").increment(1);
             // A fresh socket's buffer has room for this; whoever cannot take it gets nothing.
-            let _ = stream.try_write(FULL);
+            let _ = stream.try_write(&full());
         }
     }
 }
 
+/// What is told to a connection beyond the cap, before it is closed.
+fn full() -> Vec<u8> {
+    let id = front::new_request_id();
+    let problem = Problem::unavailable("overloaded", "there are too many connections");
+    let mut answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: {MEDIA_TYPE}\r\n\
+         x-request-id: {id}\r\nconnection: close\r\n\r\n"
+    )
+    .into_bytes();
+    answer.extend(problem.render(Some(&id)));
+    answer
+}
+
 fn builder(config: &Gateway) -> Builder<TokioExecutor> {
-    let head = config.max_header_bytes.get();
+    // What is too large for us, but not for hyper, is told so by `front`; what is beyond this gets
+    // hyper's own bare 431, so that nobody makes us keep more.
+    let head = config.max_header_bytes.get().saturating_mul(2);
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()

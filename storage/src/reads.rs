@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use engine::journal::plan::{ClaimKey, is_storable};
-use engine::journal::{Document, DueTimer, Error, Parked, Query, RequestRow};
+use engine::journal::{Claimant, Document, DueTimer, Error, Parked, Query, RequestRow};
 use engine::{EntityKey, Recorded, Shard};
 use sqlx::query::QueryAs;
 use sqlx::{Database, Encode, Executor, FromRow, IntoArguments, Pool, Type};
 use uuid::Uuid;
 
-use crate::rows::{DocumentRow, EventRow, KeyRow, ParkedRow, PositionRow, TimerRow, all};
+use crate::rows::{
+    ClaimantRow, DocumentRow, EventRow, KeyRow, ParkedRow, PositionRow, TimerRow, all,
+};
 use crate::values::{int, ms};
 use crate::{error, list};
 
@@ -73,7 +75,7 @@ where
     for<'q> Uuid: Encode<'q, DB> + Type<DB>,
     for<'q> String: Encode<'q, DB> + Type<DB>,
     for<'q> &'q str: Encode<'q, DB> + Type<DB>,
-    for<'r> (Uuid,): FromRow<'r, DB::Row>,
+    for<'r> ClaimantRow: FromRow<'r, DB::Row>,
     for<'r> EventRow: FromRow<'r, DB::Row>,
     for<'r> DocumentRow: FromRow<'r, DB::Row>,
     for<'r> KeyRow: FromRow<'r, DB::Row>,
@@ -133,18 +135,18 @@ where
         all(self.rows::<TimerRow>(query).await?)
     }
 
-    pub(crate) async fn claimant(&self, claim: ClaimKey) -> Result<Option<Uuid>, Error> {
+    pub(crate) async fn claimant(&self, claim: ClaimKey) -> Result<Option<Claimant>, Error> {
         if !is_storable(&claim.key) {
             return Ok(None);
         }
         let query = sqlx::query_as(
-            "SELECT holder FROM claims \
+            "SELECT holder, version FROM claims \
              WHERE kind = $1 AND is_installation = $2 AND tenant = $3 AND key = $4",
         );
         let query = query.bind(claim.kind).bind(claim.is_installation);
         let query = query.bind(claim.tenant).bind(claim.key);
-        let found = self.rows::<(Uuid,)>(query).await?;
-        Ok(found.first().map(|(holder,)| *holder))
+        let found = self.rows::<ClaimantRow>(query).await?;
+        found.into_iter().next().map(Claimant::try_from).transpose()
     }
 
     pub(crate) async fn request(

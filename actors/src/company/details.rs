@@ -20,13 +20,13 @@ pub struct Details {
     #[serde(default)]
     pub time_zone: TimeZone,
     /// Where it is registered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub country: Option<CountryCode>,
     /// How it works.
     #[serde(default)]
     pub settings: Settings,
     /// The installation's own name for it, unique among companies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub reference: Option<Reference>,
     /// Notes, replaced as a whole.
     #[serde(default)]
@@ -39,7 +39,6 @@ pub struct Details {
 #[schema(as = CompanySettings)]
 pub struct Settings {
     /// The location that serves order lines which name none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub default_location: Option<LocationId>,
 }
 

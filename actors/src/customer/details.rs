@@ -58,7 +58,7 @@ pub enum Kind {
 #[serde(deny_unknown_fields)]
 pub struct AddressEntry {
     /// What the client calls it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub label: Option<Text<60>>,
     /// Whether goods go there unless an order says otherwise.
     #[serde(default)]

@@ -113,7 +113,7 @@ pub struct Details {
     /// Where it is.
     pub address: Address,
     /// The client's own name for it, unique in the company.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub reference: Option<Reference>,
     /// The client's own notes.
     #[serde(default)]

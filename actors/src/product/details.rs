@@ -19,33 +19,33 @@ pub struct Details {
     /// Its name.
     pub name: Name,
     /// In more words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub description: Option<Text<2000>>,
     /// What it is a kind of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub category: Option<Text<100>>,
     /// What one costs customers; order lines may say otherwise.
     pub price: Money,
     /// What one costs the company, in the currency of the price.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub cost: Option<Money>,
     /// What one weighs, in grams.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub weight_g: Option<Weight>,
     /// The outer measures of one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub dimensions: Option<Dimensions>,
     /// Its place in the Harmonized System of the World Customs Organization.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub hs_code: Option<HsCode>,
     /// The country that it was made in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub origin: Option<CountryCode>,
     /// Whether orders may exceed what is there, and wait.
     #[serde(default)]
     pub backorderable: bool,
     /// The client's own name for it, unique in the company.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub reference: Option<Reference>,
     /// The client's own notes.
     #[serde(default)]

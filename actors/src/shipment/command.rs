@@ -119,14 +119,14 @@ pub struct Line {
     /// The number of the order's line, or the position if there is no order.
     pub line: u32,
     /// The product, if it is in the catalogue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub product: Option<ProductId>,
     /// The product's SKU.
     pub sku: Sku,
     /// How many.
     pub quantity: Quantity,
     /// In words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub description: Option<Text<200>>,
 }
 
@@ -137,10 +137,10 @@ pub struct Parcel {
     /// Its weight in grams.
     pub weight_g: Weight,
     /// Its outer measures.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub dimensions: Option<Dimensions>,
     /// The client's own name for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub reference: Option<Reference>,
 }
 

@@ -12,7 +12,7 @@ use crate::values::{CountryCode, Invalid, Text};
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// City.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub city: Option<Text<100>>,
     /// Country.
     pub country: CountryCode,

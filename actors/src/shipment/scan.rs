@@ -21,7 +21,7 @@ pub struct Scan {
     /// What it means.
     pub status: Status,
     /// Where.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub place: Option<Place>,
     /// When, by the carrier's clock.
     #[serde(serialize_with = "milliseconds")]
@@ -30,20 +30,16 @@ pub struct Scan {
     #[serde(serialize_with = "milliseconds")]
     pub recorded_at: DateTime<Utc>,
     /// Why, for an exception or a failed attempt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub reason: Option<Text<200>>,
     /// When the carrier then expected to deliver.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "milliseconds_if_any"
-    )]
+    #[serde(default, serialize_with = "milliseconds_if_any")]
     pub estimated_delivery: Option<DateTime<Utc>>,
     /// The carrier's words; absent once erased, for they may name who signed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub description: Option<Text<500>>,
     /// The exact point; absent once erased, for it may be somebody's door.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub coordinates: Option<Coordinates>,
 }
 

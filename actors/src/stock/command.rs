@@ -4,10 +4,24 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{LocationId, MovementId, OrderId, ProductId, ShipmentId, StockId};
-use crate::values::Text;
+use crate::values::{Metadata, Reference, Text};
 
 /// A remark on a movement.
 pub type Note = Text<500>;
+
+/// What staff say about a movement that they enter.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Remarks {
+    /// A remark; for an adjustment the reason, which must be given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
+    /// The client's own name for the movement: no other of the company's has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+    /// The client's own notes.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+}
 
 /// A command to the stock item of a product at a location.
 ///
@@ -42,8 +56,8 @@ pub enum Action {
         kind: MoveKind,
         /// How much: positive, except for an adjustment, whose sign says the direction.
         quantity: i64,
-        /// A remark; for an adjustment the reason, which must be given.
-        note: Option<Note>,
+        /// What is said about it.
+        remarks: Remarks,
     },
     /// Staff send goods to another location; a policy lets them arrive there.
     TransferOut {
@@ -53,8 +67,8 @@ pub enum Action {
         to: LocationId,
         /// How much.
         quantity: i64,
-        /// A remark.
-        note: Option<Note>,
+        /// What is said about it.
+        remarks: Remarks,
     },
     /// Goods sent from another location arrive.
     TransferIn {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use engine::Context;
 
-use super::command::{Action, Command, MoveKind, Note};
+use super::command::{Action, Command, MoveKind, Remarks};
 use super::event::{Entry, EntryKind, Event, RefusalReason};
 use super::rejection::{QUANTITY_MAX, Rejection};
 use super::state::{Item, Stock, movement_of};
@@ -46,14 +46,14 @@ fn react(
             movement,
             kind,
             quantity,
-            note,
-        } => enter(stock, *movement, *kind, *quantity, note),
+            remarks,
+        } => enter(stock, *movement, *kind, *quantity, remarks),
         Action::TransferOut {
             movement,
             to,
             quantity,
-            note,
-        } => transfer_out(stock, item, *movement, *to, *quantity, note),
+            remarks,
+        } => transfer_out(stock, item, *movement, *to, *quantity, remarks),
         Action::TransferIn {
             movement,
             from,
@@ -101,7 +101,7 @@ fn enter(
     movement: MovementId,
     kind: MoveKind,
     quantity: i64,
-    note: &Option<Note>,
+    remarks: &Remarks,
 ) -> Result<Option<Event>, Rejection> {
     let (kind, change) = match kind {
         MoveKind::Receipt => (EntryKind::Receipt, positive(quantity)?),
@@ -110,7 +110,7 @@ fn enter(
             if quantity == 0 || !(-QUANTITY_MAX..=QUANTITY_MAX).contains(&quantity) {
                 return Err(Rejection::AdjustmentOutOfRange);
             }
-            if note.is_none() {
+            if remarks.note.is_none() {
                 return Err(Rejection::ReasonMissing);
             }
             (EntryKind::Adjustment, quantity)
@@ -133,7 +133,7 @@ fn enter(
     }
     Ok(Some(Event::Moved {
         movement,
-        note: note.clone(),
+        remarks: remarks.clone(),
         ledger: Entry {
             kind,
             on_hand: change,
@@ -148,7 +148,7 @@ fn transfer_out(
     movement: MovementId,
     to: LocationId,
     quantity: i64,
-    note: &Option<Note>,
+    remarks: &Remarks,
 ) -> Result<Option<Event>, Rejection> {
     let quantity = positive(quantity)?;
     if to == item.location {
@@ -167,7 +167,7 @@ fn transfer_out(
         from: item.location,
         to,
         quantity,
-        note: note.clone(),
+        remarks: remarks.clone(),
         ledger: Entry {
             kind: EntryKind::TransferOut,
             on_hand: -quantity,

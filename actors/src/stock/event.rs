@@ -1,10 +1,13 @@
 //! What may happen to a stock item; together the ledger.
 
 use chrono::{DateTime, Utc};
+use engine::{Claim, ClaimScope};
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-use super::command::Note;
+use super::command::Remarks;
+use super::rejection::Rejection;
+use crate::claims;
 use crate::ids::{LocationId, MovementId, OrderId, ProductId, ShipmentId};
 
 /// A fact about a stock item.
@@ -23,9 +26,9 @@ pub enum Event {
     Moved {
         /// The movement.
         movement: MovementId,
-        /// Its remark or reason.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        note: Option<Note>,
+        /// What was said about it, such as its reason.
+        #[serde(flatten)]
+        remarks: Remarks,
         /// What it did to the balance.
         ledger: Entry,
     },
@@ -41,9 +44,9 @@ pub enum Event {
         to: LocationId,
         /// How much.
         quantity: i64,
-        /// A remark.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        note: Option<Note>,
+        /// What was said about it.
+        #[serde(flatten)]
+        remarks: Remarks,
         /// What it did to the balance.
         ledger: Entry,
     },
@@ -207,6 +210,18 @@ impl Event {
             | Self::Barred { .. }
             | Self::ReorderPointSet { .. } => None,
         }
+    }
+}
+
+impl Event {
+    /// The reference of a movement, which is its own for good. Of a transfer, it is the end where
+    /// the goods leave that has it.
+    pub(super) fn mark(&self) -> Option<Claim<Rejection>> {
+        let (Self::Moved { remarks, .. } | Self::TransferredOut { remarks, .. }) = self else {
+            return None;
+        };
+        let reference = remarks.reference.as_ref();
+        claims::reference(ClaimScope::Tenant, reference, Rejection::ReferenceTaken)
     }
 }
 

@@ -36,7 +36,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Action, Command, MoveKind, Note};
+pub use command::{Action, Command, MoveKind, Note, Remarks};
 pub use event::{Entry, EntryKind, Event, RefusalReason};
 pub use rejection::{QUANTITY_MAX, Rejection};
 pub use settled::Settled;

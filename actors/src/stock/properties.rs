@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
-use super::tests::{location, movement, order, reserve_by, shipment, to};
+use super::tests::{a_reason, location, movement, order, reserve_by, shipment, to};
 use super::*;
 use crate::ids::OrderId;
 use crate::testing::run;
@@ -27,7 +27,7 @@ fn any_action(with_backorders: bool) -> impl Strategy<Value = Action> {
                 movement,
                 kind,
                 quantity,
-                note: Some(Note::new("a reason").unwrap()),
+                remarks: a_reason(),
             }
         ),
         (movements(), 2..4_u128, any_quantity()).prop_map(|(movement, to, quantity)| {
@@ -35,7 +35,7 @@ fn any_action(with_backorders: bool) -> impl Strategy<Value = Action> {
                 movement,
                 to: location(to),
                 quantity,
-                note: None,
+                remarks: Remarks::default(),
             }
         }),
         (movements(), 0..9_i64).prop_map(|(movement, quantity)| Action::TransferIn {

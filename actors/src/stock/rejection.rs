@@ -35,6 +35,9 @@ pub enum Rejection {
         /// How much is free to leave.
         available: i64,
     },
+    /// Another movement has the reference.
+    #[error("another movement has this reference")]
+    ReferenceTaken,
     /// A reorder point below 0 or too large.
     #[error("the reorder point must be between 0 and {QUANTITY_MAX}")]
     ReorderPointOutOfRange,
@@ -43,7 +46,7 @@ pub enum Rejection {
 impl engine::Rejection for Rejection {
     fn kind(&self) -> RejectionKind {
         match self {
-            Self::InsufficientStock { .. } => RejectionKind::Conflict,
+            Self::InsufficientStock { .. } | Self::ReferenceTaken => RejectionKind::Conflict,
             Self::WrongItem
             | Self::QuantityOutOfRange
             | Self::AdjustmentOutOfRange
@@ -63,6 +66,7 @@ impl engine::Rejection for Rejection {
             Self::ReasonMissing => "reason-missing",
             Self::SameLocation => "same-location",
             Self::InsufficientStock { .. } => "insufficient-stock",
+            Self::ReferenceTaken => "reference-taken",
             Self::ReorderPointOutOfRange => "reorder-point-out-of-range",
         }
     }
@@ -76,6 +80,7 @@ impl engine::Rejection for Rejection {
             | Self::InsufficientStock { .. } => "/quantity",
             Self::ReasonMissing => "/note",
             Self::SameLocation => "/to",
+            Self::ReferenceTaken => "/reference",
             Self::ReorderPointOutOfRange => "/reorder_point",
         };
         Some(pointer.to_owned())

@@ -1,7 +1,7 @@
 //! What a stock item is, as the sum of its events.
 
 use chrono::{DateTime, Utc};
-use engine::{Context, Entity, Index};
+use engine::{Claim, Context, Entity, Index};
 use imbl::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -272,6 +272,10 @@ impl Entity for Stock {
             flagged: self.is_low(),
             ..Index::default()
         }
+    }
+
+    fn marks(event: &Event) -> Vec<Claim<Rejection>> {
+        event.mark().into_iter().collect()
     }
 
     fn summary(&self) -> Option<serde_json::Value> {

@@ -10,7 +10,7 @@ use super::{CountryCode, List, Name, Phone, Text};
 #[serde(deny_unknown_fields)]
 pub struct Address {
     /// Who lives or works there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub name: Option<Name>,
     /// Street, number, floor and the like.
     #[schema(value_type = Vec<Text<200>>, min_items = 1, max_items = 4)]
@@ -18,14 +18,14 @@ pub struct Address {
     /// City.
     pub city: Text<100>,
     /// State, province or prefecture.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub region: Option<Text<100>>,
     /// Postal code; not every country has them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub postal_code: Option<Text<20>>,
     /// Country.
     pub country: CountryCode,
     /// A telephone number for whoever delivers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub phone: Option<Phone>,
 }

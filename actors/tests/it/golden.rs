@@ -94,6 +94,8 @@ where
             .strip_suffix(".json")
             .and_then(|stem| stem.split_once(".v"))
             .unwrap_or_else(|| panic!("{file} should be <event>.v<schema>.json"));
+        // One file shows what must be there, another what may be: `moved.v1.reference.json`.
+        let schema = schema.split_once('.').map_or(schema, |(schema, _)| schema);
         let schema: u16 = schema.parse().unwrap();
         assert!(schema <= E::Event::SCHEMA, "{file} is of a schema to come");
         let golden: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -115,7 +117,12 @@ fn read<E: Entity>(file: &str, name: &str, schema: u16, golden: Value) {
         .unwrap_or_else(|error| panic!("{file} does not read: {error}"));
     if schema == E::Event::SCHEMA {
         assert_eq!(event.name(), name, "{file} is named after its event");
-        assert_eq!(serde_json::to_value(&event).unwrap(), golden, "{file}");
+        let written = serde_json::to_value(&event).unwrap();
+        assert_eq!(
+            without_nulls(written),
+            without_nulls(golden.clone()),
+            "{file}"
+        );
         assert_eq!(
             event.is_personal(),
             golden.get("personal").is_some(),
@@ -130,4 +137,18 @@ fn read<E: Entity>(file: &str, name: &str, schema: u16, golden: Value) {
     let erased: E::Event = serde_json::from_value(erased)
         .unwrap_or_else(|error| panic!("{file} does not read when erased: {error}"));
     let _ = E::default().evolve(&event).evolve(&erased);
+}
+
+/// A member that is null says no more than one that is left out: values of a resource are shown
+/// with all their members, and their older events were stored with those that were there.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, member)| !member.is_null())
+            .map(|(name, member)| (name, without_nulls(member)))
+            .collect(),
+        value => value,
+    }
 }

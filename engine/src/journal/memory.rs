@@ -13,8 +13,8 @@ use uuid::Uuid;
 use self::state::State;
 use super::plan::{ClaimKey, Plan, cut_page, is_storable, tenant_bounds};
 use super::{
-    Batch, ClaimHolder, Document, DueTimer, Error, Journal, Lease, Outcome, Parked, Query,
-    RequestRow, TenantPage,
+    Batch, ClaimHolder, Claimant, Document, DueTimer, Error, Journal, Lease, Outcome, Parked,
+    Query, RequestRow, TenantPage,
 };
 use crate::envelope::{EntityKey, Recorded, Shard};
 
@@ -229,7 +229,7 @@ impl Journal for Memory {
         kind: &'static str,
         scope: ClaimHolder,
         key: &str,
-    ) -> Result<Option<Uuid>, Error> {
+    ) -> Result<Option<Claimant>, Error> {
         let key = ClaimKey::at(kind, scope, key);
         Ok(self.reach()?.claimant(&key))
     }

@@ -72,13 +72,13 @@ pub trait Journal: Send + Sync + 'static {
     /// Timers that are due, the most overdue first, at most `limit`.
     async fn due_timers(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueTimer>, Error>;
 
-    /// The entity that holds a claim.
+    /// Who holds a claim.
     async fn claimant(
         &self,
         kind: &'static str,
         scope: ClaimHolder,
         key: &str,
-    ) -> Result<Option<Uuid>, Error>;
+    ) -> Result<Option<Claimant>, Error>;
 
     /// What is known of a request.
     async fn request(&self, scope: &str, key: &str) -> Result<Option<RequestRow>, Error>;
@@ -220,6 +220,17 @@ pub struct NewClaim {
     pub scope: ClaimScope,
     /// The key.
     pub key: String,
+    /// The version of the event that takes it for good; `None` if the state holds it.
+    pub version: Option<u64>,
+}
+
+/// Who holds a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claimant {
+    /// The entity.
+    pub entity: Uuid,
+    /// The version of its event that took the claim for good; `None` if its state holds it.
+    pub version: Option<u64>,
 }
 
 /// Where to look a claim up.

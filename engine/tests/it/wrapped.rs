@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use engine::journal::memory::Memory;
 use engine::journal::{
-    Batch, ClaimHolder, Document, DueTimer, Error, Journal, Lease, Outcome, Parked, Query,
-    RequestRow, TenantPage,
+    Batch, ClaimHolder, Claimant, Document, DueTimer, Error, Journal, Lease, Outcome, Parked,
+    Query, RequestRow, TenantPage,
 };
 use engine::{EntityKey, Recorded, Shard};
 use uuid::Uuid;
@@ -168,7 +168,7 @@ impl Journal for Wrapped {
         kind: &'static str,
         scope: ClaimHolder,
         key: &str,
-    ) -> Result<Option<Uuid>, Error> {
+    ) -> Result<Option<Claimant>, Error> {
         self.memory.claimant(kind, scope, key).await
     }
 

@@ -259,10 +259,13 @@ impl Route {
     /// Takes If-Match.
     #[must_use]
     pub fn conditional(self) -> Self {
-        self.header(
-            "if-match",
-            "The version that is to be changed, quoted, as in ETag.",
-        )
+        self.conditional_on("The version that is to be changed, quoted, as in ETag.")
+    }
+
+    /// Takes If-Match, for something other than what the path names.
+    #[must_use]
+    pub fn conditional_on(self, what: &str) -> Self {
+        self.header("if-match", what)
     }
 
     /// Waits for a saga as the client prefers, and gives with 202 what there is if it goes on.

@@ -103,6 +103,7 @@ pub fn routes(api: Api) -> Api {
         .add(
             Route::delete("/api-keys/{id}", "Ends an API key at once")
                 .keyed(ApiKey::CONTEXT)
+                .conditional()
                 .gives_nothing(),
             revoke,
         )

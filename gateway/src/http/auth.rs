@@ -1,17 +1,17 @@
 //! `/auth`: signing in with a password, staying signed in, signing out.
 
-use actors::ids::{SessionId, UserId};
+use actors::ids::{CompanyId, SessionId, UserId};
 use actors::session::{self, RevokeReason, Session};
-use actors::user::{self, User};
-use actors::values::{Email, SecretHash};
+use actors::user::{self, Role, User};
+use actors::values::{Email, SecretHash, milliseconds_if_any};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use chrono::{SubsecRound as _, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use engine::journal::ClaimHolder;
 use engine::{Entities, Entity as _, Meta, Reply, Versioned};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use utoipa::ToSchema;
@@ -57,6 +57,35 @@ struct Reset {
     password: users::Password,
 }
 
+/// A user's own change of password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PasswordChange)]
+struct Change {
+    /// The password until now.
+    current_password: String,
+    /// The password from now on.
+    new_password: users::Password,
+}
+
+/// Who asks, and how far the credential reaches.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me)]
+struct Me {
+    /// The id of the user or API key; `operator` for commands from the server's own shell.
+    #[schema(value_type = String)]
+    principal: Arc<str>,
+    /// The user's role; null for an API key.
+    role: Option<Role>,
+    /// Whether changes are allowed.
+    can_write: bool,
+    /// The company that is acted in; null for a superuser who names none.
+    company: Option<CompanyId>,
+    /// When the credential ends by itself.
+    #[serde(serialize_with = "milliseconds_if_any")]
+    expires_at: Option<DateTime<Utc>>,
+}
+
 /// A way in.
 #[derive(Serialize, ToSchema)]
 struct Tokens {
@@ -100,12 +129,16 @@ pub fn routes(api: Api) -> Api {
         logout,
     )
     .add(
-        Route::get("/auth/me", "Who asks").gives_other(
-            StatusCode::OK,
-            "application/json",
-            "The principal, its role, and the company that is acted in.",
-        ),
+        Route::get("/auth/me", "Who asks").gives::<Me>(StatusCode::OK),
         me,
+    )
+    .add(
+        gives(Route::post(
+            "/auth/password",
+            "Changes the caller's own password, which ends all of their sessions and begins another",
+        ))
+        .takes::<Change>(),
+        change,
     )
     .add(
         Route::post("/auth/reset", "Gives a user a new password (superuser)")
@@ -135,26 +168,9 @@ async fn login(
         deadline: limits.deadline,
     };
     let found = desk.find(&login.email).await?;
-    let state = found.as_ref().and_then(|user| user.state.0.as_ref());
-    let is_locked = state.is_some_and(|state| state.is_locked(Utc::now()));
-    // A locked account costs as much time as an open one, and says as little.
-    let stored = state.and_then(|state| state.password.as_ref());
-    let stored = stored.map(SecretHash::expose);
-    let fits = desk.app.passwords.verify(&login.password, stored).await?;
-    let (Some(user), Some(state)) = (&found, state) else {
-        return Err(wrong());
-    };
-    if is_locked || !fits || state.status != user::Status::Active {
-        if !is_locked && !fits {
-            desk.note(user, user::Command::RecordFailure).await?;
-        }
-        return Err(wrong());
-    }
-    // The user has the last word: of many passwords tried at once, those after the lock are refused.
-    if !desk.note(user, user::Command::RecordSuccess).await? {
-        return Err(wrong());
-    }
-    desk.open(user, state.generation).await
+    let is_right = desk.check(found.as_deref(), &login.password).await?;
+    let user = found.filter(|_| is_right).ok_or_else(wrong)?;
+    desk.open(&user).await
 }
 
 async fn refresh(
@@ -209,24 +225,54 @@ async fn logout(call: Call) -> Result<Response, Problem> {
 }
 
 async fn me(call: Call) -> Response {
-    let company = Some(call.caller.tenant).filter(|tenant| !tenant.is_nil());
-    let me = json!({
-        "principal": call.caller.principal,
-        "role": call.caller.role,
-        "can_write": call.caller.can_write,
-        "company": company.map(actors::ids::CompanyId::from),
-        "expires_at": call.caller.expires_at,
-    });
+    let caller = call.caller;
+    let company = Some(caller.tenant).filter(|tenant| !tenant.is_nil());
+    let me = Me {
+        principal: caller.principal,
+        role: caller.role,
+        can_write: caller.can_write,
+        company: company.map(CompanyId::from),
+        expires_at: caller.expires_at,
+    };
     json_response(StatusCode::OK, &me)
+}
+
+/// Whoever guesses with a stolen token is counted as one who signs in is, and learns as little. No
+/// session is left over: the generation of all changes, the caller's own with them.
+async fn change(call: Call, Body(change): Body<Change>) -> Result<Response, Problem> {
+    let desk = Desk::of(&call);
+    let user = match &call.caller.credential {
+        Credential::Token(claims) if !claims.sub.is_nil() => {
+            let (tenant, id) = (claims.tenant, claims.sub.into());
+            desk.users()?.get(tenant, id, desk.deadline).await?
+        }
+        _ => return Err(Problem::forbidden("only users have a password")),
+    };
+    if !desk
+        .check(user.as_deref(), &change.current_password)
+        .await?
+    {
+        let what = "this is not the password, or the account is locked";
+        return Err(Problem::invalid(
+            "/current_password",
+            "invalid-credentials",
+            what,
+        ));
+    }
+    let user = user.ok_or_else(Problem::not_found)?;
+    let password = change.new_password.hash(&desk.app).await?;
+    let (id, command) = (user.id.into(), user::Command::ChangePassword { password });
+    let meta = desk.meta(user.tenant, &call.caller.principal);
+    match desk.users()?.send(id, command, meta).await? {
+        Reply::Done(user) => desk.open(&user).await,
+        Reply::Refused(rejection) => Err(Problem::refused(&rejection)),
+        Reply::Seen(_) => Err(Problem::internal()),
+    }
 }
 
 async fn reset(call: Call, Body(reset): Body<Reset>) -> Result<Response, Problem> {
     call.superuser()?;
-    let desk = Desk {
-        app: Arc::clone(&call.app),
-        request_id: Arc::clone(&call.request_id),
-        deadline: call.deadline,
-    };
+    let desk = Desk::of(&call);
     let user = desk.find(&reset.email).await?.ok_or_else(|| {
         Problem::new(
             StatusCode::NOT_FOUND,
@@ -242,6 +288,37 @@ async fn reset(call: Call, Body(reset): Body<Reset>) -> Result<Response, Problem
 }
 
 impl Desk {
+    fn of(call: &Call) -> Self {
+        Self {
+            app: Arc::clone(&call.app),
+            request_id: Arc::clone(&call.request_id),
+            deadline: call.deadline,
+        }
+    }
+
+    /// Whether the password is the user's and lets them in now; if it is not, that counts towards
+    /// the lock. A locked account costs as much time as an open one, and says as little; so does
+    /// none.
+    async fn check(&self, user: Option<&Versioned<User>>, password: &str) -> Result<bool, Problem> {
+        let state = user.and_then(|user| user.state.0.as_ref());
+        let stored = state.and_then(|state| state.password.as_ref());
+        let is_locked = state.is_some_and(|state| state.is_locked(Utc::now()));
+        let stored = stored.map(SecretHash::expose);
+        let fits = self.app.passwords.verify(password, stored).await?;
+        let (Some(user), Some(state)) = (user, state) else {
+            return Ok(false);
+        };
+        if is_locked || !fits || state.status != user::Status::Active {
+            if !is_locked && !fits {
+                self.note(user, user::Command::RecordFailure).await?;
+            }
+            return Ok(false);
+        }
+        // The user has the last word: of many passwords tried at once, those after the lock are
+        // refused.
+        self.note(user, user::Command::RecordSuccess).await
+    }
+
     fn users(&self) -> Result<Entities<User>, Problem> {
         Ok(self.app.engine.entities::<User>()?)
     }
@@ -264,13 +341,16 @@ impl Desk {
         Ok(matches!(reply, Reply::Done(_)))
     }
 
-    async fn open(&self, user: &Versioned<User>, generation: u32) -> Result<Response, Problem> {
+    /// A new session of a user as they were when they proved who they are: what has ended their
+    /// sessions since has ended this one, too.
+    async fn open(&self, user: &Versioned<User>) -> Result<Response, Problem> {
+        let state = user.state.0.as_ref().ok_or_else(wrong)?;
         let id = SessionId::from(Uuid::now_v7());
         let secret = Secret::generate(Purpose::Refresh, user.tenant, id.into());
         let owner = UserId::from(user.id);
         let command = session::Command::Open {
             user: owner,
-            generation,
+            generation: state.generation,
             token: hash(&secret)?,
             expires_at: self.after(self.app.config.auth.session),
             idle_expires_at: self.after(self.app.config.auth.session_idle),
@@ -317,7 +397,7 @@ impl Desk {
         }
     }
 
-    fn after(&self, life: Duration) -> chrono::DateTime<Utc> {
+    fn after(&self, life: Duration) -> DateTime<Utc> {
         (Utc::now() + life).trunc_subsecs(3)
     }
 }

@@ -6,7 +6,7 @@ use actors::ids;
 use actors::values::milliseconds;
 use axum::http::Uri;
 use axum::response::Response;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use engine::Recorded;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -63,6 +63,20 @@ pub struct View {
     /// What there is to say about it. What tells of a person is in `personal`, until erased.
     data: Value,
 }
+
+/// The members of events that are times. Known by name: a text of a client's may look like a time
+/// and must be shown as it was sent.
+const TIMES: [&str; 9] = [
+    "at",
+    "carrier_at",
+    "estimated_delivery",
+    "expires_at",
+    "idle_expires_at",
+    "locked_until",
+    "occurred_at",
+    "recorded_at",
+    "reserve_by",
+];
 
 /// Adds the routes.
 #[must_use]
@@ -177,7 +191,32 @@ fn data(event: &Recorded, kind: Option<&Kind>) -> Value {
         let personal = serde_json::from_str(personal).unwrap_or_default();
         members.insert("personal".into(), personal);
     }
-    Value::Object(members)
+    let mut data = Value::Object(members);
+    write_times(&mut data);
+    data
+}
+
+/// Gives the times milliseconds, as all times of the API have; they are stored without if they have
+/// none. What clients keep in `metadata` is theirs.
+fn write_times(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(write_times),
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut().filter(|(name, _)| *name != "metadata") {
+                match member {
+                    Value::String(text) if TIMES.contains(&name.as_str()) => write_time(text),
+                    member => write_times(member),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn write_time(text: &mut String) {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        *text = time.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true);
+    }
 }
 
 #[cfg(test)]
@@ -226,6 +265,52 @@ mod tests {
             "data": {"by": "reset", "personal": {"email": "a@b.example"}},
         });
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn times_have_milliseconds_and_what_only_looks_like_one_is_left_alone() {
+        let time = "2027-01-15T08:00:00Z";
+        let stored = json!({
+            "type": "x", "reference": time, "metadata": {"at": time},
+            "expires_at": time, "scans": [{"at": "2027-01-15T08:00:00.120Z"}], "locked_until": null,
+        });
+        let shown = render(&recorded(&stored, Some(&json!({"at": time}))));
+        let expected = json!({
+            "reference": time, "metadata": {"at": time},
+            "expires_at": "2027-01-15T08:00:00.000Z",
+            "scans": [{"at": "2027-01-15T08:00:00.120Z"}], "locked_until": null,
+            "personal": {"at": "2027-01-15T08:00:00.000Z"},
+        });
+        assert_eq!(shown["data"], expected);
+    }
+
+    /// Every event that there is has a golden file: a time with another name would be seen here.
+    #[test]
+    fn every_time_of_every_event_is_known_by_its_name() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../actors/tests/golden");
+        let mut seen = 0;
+        for kind in std::fs::read_dir(golden).unwrap() {
+            for file in std::fs::read_dir(kind.unwrap().path()).unwrap() {
+                let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+                let mut value = serde_json::from_str(&text).unwrap();
+                write_times(&mut value);
+                seen += check_times(&value);
+            }
+        }
+        assert!(seen > 10, "{seen}");
+    }
+
+    /// How many times there are; fails where one has no milliseconds.
+    fn check_times(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => items.iter().map(check_times).sum(),
+            Value::Object(members) => members.values().map(check_times).sum(),
+            Value::String(text) if DateTime::parse_from_rfc3339(text).is_ok() => {
+                assert_eq!(text.len(), "2027-01-15T08:00:00.000Z".len(), "{text}");
+                1
+            }
+            _ => 0,
+        }
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! `GET /export`: everything of one company as JSON lines.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::sync::Arc;
 
@@ -56,25 +59,24 @@ pub fn routes(api: Api) -> Api {
 
 async fn export(call: Call) -> Result<Response, Problem> {
     call.admin()?;
-    let tenant = call.company()?;
+    let mut response = Response::new(body(call.app.clone(), call.company()?));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, MEDIA_TYPE);
+    Ok(response)
+}
+
+fn body(app: Arc<App>, tenant: Uuid) -> Body {
     let (lines, ready) = mpsc::channel(READY);
+    let writer = Writer { app, tenant, lines };
     tokio::spawn(async move {
-        let writer = Writer {
-            app: Arc::clone(&call.app),
-            tenant,
-            lines,
-        };
         if let Err(error) = writer.write().await {
             tracing::warn!(%error, "an export broke off");
             // Breaks the body off as well. Whoever no longer listens need not know.
             let _ = writer.lines.send(Err(io::Error::other(error))).await;
         }
     });
-    let mut response = Response::new(Body::from_stream(stream(ready)));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, MEDIA_TYPE);
-    Ok(response)
+    Body::from_stream(stream(ready))
 }
 
 fn stream(ready: mpsc::Receiver<Line>) -> impl Stream<Item = Line> {

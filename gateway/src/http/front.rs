@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
@@ -62,8 +62,13 @@ async fn name(State(config): State<Arc<Gateway>>, mut request: Request, next: Ne
     response
 }
 
-/// Ends what takes too long, and turns a panic of a handler into an answer.
+/// Refuses a head that is too large, ends what takes too long, and turns a panic of a handler into an answer.
 async fn guard(State(config): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    if head_bytes(&request) > config.max_header_bytes.get() as usize {
+        let what = "the request line and the headers are larger than is taken";
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Problem::new(status, "head-too-large", what).into_response();
+    }
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(config.request_timeout + GRACE, answer).await {
         Ok(Ok(response)) => response,
@@ -79,6 +84,20 @@ async fn guard(State(config): State<Arc<Gateway>>, request: Request, next: Next)
     }
 }
 
+/// About as many bytes as the head had when it was sent.
+fn head_bytes(request: &Request) -> usize {
+    let (uri, headers) = (request.uri(), request.headers());
+    let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let header = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    path + headers.iter().map(header).sum::<usize>()
+}
+
+/// An id for a request that brought none.
+#[must_use]
+pub fn new_request_id() -> Arc<str> {
+    Uuid::now_v7().simple().to_string().into()
+}
+
 fn request_id(headers: &HeaderMap) -> Arc<str> {
     let is_sane = |id: &&str| {
         (1..=LONGEST_ID).contains(&id.len())
@@ -90,7 +109,7 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
         .get(REQUEST_ID)
         .and_then(|value| value.to_str().ok())
         .filter(is_sane)
-        .map_or_else(|| Uuid::now_v7().simple().to_string().into(), Arc::from)
+        .map_or_else(new_request_id, Arc::from)
 }
 
 fn span(request: &Request, id: &str) -> Span {

@@ -1,8 +1,9 @@
 //! `GET /stock/movements`: the ledger of a stock item, line by line; its sums are the balance.
 
+use actors::claims::reference_key;
 use actors::ids::{self, LocationId, MovementId, OrderId, ProductId, ShipmentId, StockId};
 use actors::stock::{EntryKind, Event, Note, Stock};
-use actors::values::milliseconds;
+use actors::values::{Metadata, Reference, milliseconds};
 use axum::http::Uri;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -40,6 +41,10 @@ struct View {
     shipment: Option<ShipmentId>,
     /// A remark.
     note: Option<Note>,
+    /// The client's own name for the movement; of a transfer, where the goods left.
+    reference: Option<Reference>,
+    /// The client's own notes on the movement.
+    metadata: Metadata,
     /// The stock item's version with it.
     version: u64,
     /// When.
@@ -53,14 +58,19 @@ pub(super) fn routes(api: Api) -> Api {
     api.add(
         Route::get(
             "/stock/movements",
-            "Lists the ledger of a stock item, oldest first",
+            "Lists the ledger of a stock item, oldest first, or finds the line with a reference",
         )
         .query(
             "stock",
-            "The stock item; or else give product and location.",
+            "The stock item; or else give product and location, or a reference.",
         )
         .query("product", "The product.")
         .query("location", "The location.")
+        .query(
+            "reference",
+            "Only the line of the movement with this reference, wherever it was; of a transfer, \
+             the line where the goods left.",
+        )
         .query("limit", "1 to 100; 20 if not given.")
         .query("cursor", "`next_cursor` of the page before.")
         .gives_page_of::<View>(),
@@ -69,17 +79,40 @@ pub(super) fn routes(api: Api) -> Api {
 }
 
 struct Asked {
-    stock: StockId,
+    of: Of,
     after: u64,
     limit: u32,
 }
 
+/// Which lines are asked for.
+enum Of {
+    Stock(StockId),
+    Reference(Reference),
+}
+
 async fn list_ledger(call: Call, uri: Uri) -> Result<Response, Problem> {
-    let Asked {
-        stock,
-        mut after,
-        limit,
-    } = asked(&uri)?;
+    let Asked { of, after, limit } = asked(&uri)?;
+    match of {
+        Of::Stock(stock) => lines(&call, stock, after, limit).await,
+        Of::Reference(reference) => line(&call, &reference).await,
+    }
+}
+
+async fn line(call: &Call, reference: &Reference) -> Result<Response, Problem> {
+    let entities = call.entities::<Stock>()?;
+    let key = reference_key(reference);
+    let event = entities.find_event(call.company()?, &key).await?;
+    let view = event.as_ref().map(view).transpose()?.flatten();
+    let data = view.and_then(|view| serde_json::to_value(view).ok());
+    Ok(resource::page(data.into_iter().collect(), None))
+}
+
+async fn lines(
+    call: &Call,
+    stock: StockId,
+    mut after: u64,
+    limit: u32,
+) -> Result<Response, Problem> {
     let item = call.get::<Stock>(stock).await?;
     let entities = call.entities::<Stock>()?;
     let mut data = Vec::new();
@@ -108,7 +141,7 @@ async fn list_ledger(call: Call, uri: Uri) -> Result<Response, Problem> {
 }
 
 fn asked(uri: &Uri) -> Result<Asked, Problem> {
-    let (mut stock, mut product, mut location) = (None, None, None);
+    let (mut stock, mut product, mut location, mut reference) = (None, None, None, None);
     let (mut after, mut limit) = (0, 20);
     for (name, value) in list::pairs(uri)? {
         let bad = |what| Problem::bad_parameter(name.as_str(), "invalid-value", what);
@@ -117,24 +150,24 @@ fn asked(uri: &Uri) -> Result<Asked, Problem> {
             "stock" => stock = Some(value.parse::<StockId>().map_err(no_id)?),
             "product" => product = Some(value.parse::<ProductId>().map_err(no_id)?),
             "location" => location = Some(value.parse::<LocationId>().map_err(no_id)?),
+            "reference" => {
+                reference = Some(Reference::new(&value).map_err(|_| bad("no reference"))?)
+            }
             "cursor" => after = value.parse().map_err(|_| bad("no cursor of this list"))?,
             "limit" => limit = list::limit(&value)?,
             _ => return Err(list::unknown(&name)),
         }
     }
-    let stock = match (stock, product, location) {
-        (Some(stock), None, None) => stock,
-        (None, Some(product), Some(location)) => StockId::of(product, location),
+    let of = match (stock, product, location, reference) {
+        (Some(stock), None, None, None) => Of::Stock(stock),
+        (None, Some(product), Some(location), None) => Of::Stock(StockId::of(product, location)),
+        (None, None, None, Some(reference)) => Of::Reference(reference),
         _ => {
-            let what = "give stock, or product and location";
+            let what = "give stock, or product and location, or reference";
             return Err(Problem::bad_parameter("stock", "missing-parameter", what));
         }
     };
-    Ok(Asked {
-        stock,
-        after,
-        limit,
-    })
+    Ok(Asked { of, after, limit })
 }
 
 fn view(recorded: &Recorded) -> Result<Option<View>, Problem> {
@@ -152,12 +185,21 @@ fn view(recorded: &Recorded) -> Result<Option<View>, Problem> {
         order: None,
         shipment: None,
         note: None,
+        reference: None,
+        metadata: Metadata::default(),
         version: recorded.version,
         at: recorded.at,
     };
     match event {
-        Event::Moved { movement, note, .. } | Event::TransferredOut { movement, note, .. } => {
-            (view.movement, view.note) = (Some(movement), note);
+        Event::Moved {
+            movement, remarks, ..
+        }
+        | Event::TransferredOut {
+            movement, remarks, ..
+        } => {
+            view.movement = Some(movement);
+            (view.note, view.reference, view.metadata) =
+                (remarks.note, remarks.reference, remarks.metadata);
         }
         Event::TransferredIn { movement, .. } => view.movement = Some(movement),
         Event::Reserved { order, .. } | Event::Released { order, .. } => view.order = Some(order),

@@ -45,6 +45,10 @@ const KNOWN: &[(&str, &str)] = &[
         "The resource has changed since you read it. Read it again.",
     ),
     ("too-large", "The body is larger than is taken."),
+    (
+        "head-too-large",
+        "The request line and the headers are larger than is taken.",
+    ),
     ("unsupported-media-type", "Bodies are application/json."),
     (
         "invalid",
@@ -206,6 +210,7 @@ pub const STOCK: &[&str] = &[
     "reason-missing",
     "same-location",
     "insufficient-stock",
+    "reference-taken",
     "reorder-point-out-of-range",
 ];
 

@@ -3,8 +3,8 @@
 use actors::ids::{LocationId, MovementId, ProductId, StockId};
 use actors::location::Location;
 use actors::product::Product;
-use actors::stock::{Action, Command, Event, MoveKind, Note, Stock, Summary};
-use actors::values::given;
+use actors::stock::{Action, Command, Event, MoveKind, Note, Remarks, Stock, Summary};
+use actors::values::{Metadata, Reference, given};
 use axum::http::StatusCode;
 use axum::response::Response;
 use engine::journal::Document;
@@ -117,6 +117,12 @@ struct NewMovement {
     quantity: i64,
     /// A remark; for an adjustment the reason, which must be given.
     note: Option<Note>,
+    /// The client's own name for it, which no other movement of the company's may have. A transfer
+    /// is one movement with a line in two ledgers: the line where the goods leave has it.
+    reference: Option<Reference>,
+    /// The client's own notes; for a transfer, in the line where the goods leave.
+    #[serde(default)]
+    metadata: Metadata,
 }
 
 /// The kinds of movements that staff enter.
@@ -152,6 +158,10 @@ struct Movement {
     quantity: i64,
     /// The remark.
     note: Option<Note>,
+    /// The client's own name for it.
+    reference: Option<Reference>,
+    /// The client's own notes.
+    metadata: Metadata,
     /// The stock item after it.
     stock: View,
 }
@@ -173,6 +183,7 @@ pub fn routes(api: Api) -> Api {
     let keyed = |route: Route| route.keyed(Stock::CONTEXT);
     let api = ledger::routes(api).add(
         keyed(Route::post("/stock/movements", "Enters a movement"))
+            .conditional_on("The version of the stock item at `location`, quoted: a count holds for what was counted.")
             .takes::<NewMovement>()
             .gives::<Movement>(StatusCode::CREATED),
         enter,
@@ -221,20 +232,27 @@ async fn enter(call: Call, Body(new): Body<NewMovement>) -> Result<Response, Pro
         to: new.to,
         quantity: new.quantity,
         note: new.note,
+        reference: new.reference,
+        metadata: new.metadata,
         stock: Stock::view(&item).ok_or_else(Problem::internal)?,
     };
     Ok(json_response(StatusCode::CREATED, &movement))
 }
 
 fn action(new: &NewMovement, movement: MovementId) -> Result<Action, Problem> {
-    let (quantity, note) = (new.quantity, new.note.clone());
+    let quantity = new.quantity;
+    let remarks = Remarks {
+        note: new.note.clone(),
+        reference: new.reference.clone(),
+        metadata: new.metadata.clone(),
+    };
     let kind = match (new.kind, new.to) {
         (Kind::Transfer, Some(to)) => {
             return Ok(Action::TransferOut {
                 movement,
                 to,
                 quantity,
-                note,
+                remarks,
             });
         }
         (Kind::Transfer, None) => {
@@ -253,7 +271,7 @@ fn action(new: &NewMovement, movement: MovementId) -> Result<Action, Problem> {
         movement,
         kind,
         quantity,
-        note,
+        remarks,
     })
 }
 

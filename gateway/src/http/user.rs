@@ -190,6 +190,7 @@ pub fn routes(api: Api) -> Api {
         .add(
             Route::delete("/sessions/{id}", "Ends a session")
                 .keyed(Session::CONTEXT)
+                .conditional()
                 .gives_nothing(),
             end_session,
         )

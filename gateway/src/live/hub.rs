@@ -128,7 +128,7 @@ impl Drop for Seat {
 }
 
 /// Events of a context, by its place in [`CONTEXTS`].
-type Batch = (usize, Vec<Arc<Recorded>>);
+pub(super) type Batch = (usize, Vec<Arc<Recorded>>);
 
 /// The one task that fans events out: one for all contexts, since a company's cursor counts the
 /// events of all of them, and must not count any that is not yet in the channel.
@@ -166,7 +166,7 @@ impl Fan {
 
 /// Reads one context for the fan. A task for each, so that none waits for the journal of another,
 /// and none drops a reading under way because another had something first.
-async fn follow(context: usize, mut reader: Reader, batches: mpsc::Sender<Batch>) {
+pub(super) async fn follow(context: usize, mut reader: Reader, batches: mpsc::Sender<Batch>) {
     loop {
         match reader.next().await {
             Ok(events) => {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::customer::Customer;
 use actors::ids::ShipmentId;
 use actors::shipment::{Command, Shipment};
 use engine::journal::Journal;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use super::cursor::Vector;
 use super::feed;
+use super::hub::follow;
 use super::session::Session;
 use super::tenure::{End, Tenure};
 use super::topic::{PUBLIC, Topic};
@@ -412,4 +414,35 @@ async fn the_public_learns_nothing_of_a_person() {
     for secret in ["Ana", "Rua", "usr_", "request", &id.to_string()] {
         assert!(!said.contains(secret), "{secret} in {said}");
     }
+}
+
+/// All contexts share one way to the fan. Whoever has much to tell waits its turn there.
+#[tokio::test]
+async fn a_busy_context_does_not_hold_up_another() {
+    let world = World::new().await;
+    for _ in 0..64 {
+        world.shipment().await;
+    }
+    let customer = json!({"type": "create", "details": {"type": "business", "name": "Acme"}});
+    let customers = world.app.engine.entities::<Customer>().unwrap();
+    let meta = Meta::new(TENANT, "usr_test", "request", Duration::from_secs(10));
+    let create = serde_json::from_value(customer).unwrap();
+    let reply = customers.send(Uuid::now_v7().into(), create, meta).await;
+    assert!(matches!(reply.unwrap(), Reply::Done(_)));
+    let (batches, mut incoming) = tokio::sync::mpsc::channel(1);
+    for context in [2, 0] {
+        let from = Some(engine::feed::Positions::new());
+        let reader = world.app.engine.follow(CONTEXTS[context], from).await;
+        tokio::spawn(follow(context, reader.unwrap(), batches.clone()));
+    }
+    let (mut turns, mut told) = (Vec::new(), 0);
+    while told < 65 {
+        let batch = tokio::time::timeout(Duration::from_secs(10), incoming.recv()).await;
+        let (context, events) = batch.unwrap().unwrap();
+        turns.push(context);
+        told += events.len();
+    }
+    // One batch is in the channel and one waits before the other context's: never all of them.
+    let turn = turns.iter().position(|context| *context == 0).unwrap();
+    assert!(turn <= 2 && turns.len() > 4, "{turns:?}");
 }

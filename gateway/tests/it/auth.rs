@@ -16,6 +16,8 @@ cases! {
     what_ends_a_session_ends_its_tokens_at_once
     a_deactivated_user_is_out_at_once
     a_new_password_ends_all_sessions
+    a_user_changes_their_own_password
+    guessing_the_current_password_locks_the_account
     a_viewer_only_reads
     an_api_key_reaches_as_far_as_its_scopes
     an_api_key_ends_at_once
@@ -162,6 +164,62 @@ async fn a_new_password_ends_all_sessions(world: &'static World) {
         .gives(200);
 }
 
+fn change(current: &str, new: &str) -> Value {
+    json!({"current_password": current, "new_password": new})
+}
+
+async fn a_user_changes_their_own_password(world: &'static World) {
+    let shop = Shop::open(world).await;
+    let email = world.user(&shop.company, "viewer").await;
+    let nobody = world.nobody();
+    let (one, other) = (nobody.sign_in(&email).await, nobody.sign_in(&email).await);
+    let new = "another good one";
+    let path = "/auth/password";
+    let short = one.post(path, &change(PASSWORD, "short")).await;
+    short.gives(422).blames("/new_password");
+    let wrong = one.post(path, &change("wrong horse", new)).await;
+    wrong.gives(422).blames("/current_password");
+    other.get("/auth/me").await.gives(200);
+    let tokens = one.post(path, &change(PASSWORD, new)).await.gives(200);
+    for ended in [&one, &other] {
+        ended.get("/auth/me").await.refuses(401, "session-revoked");
+    }
+    let going_on = nobody.bearing(&tokens.text("access_token"));
+    going_on.get("/auth/me").await.gives(200);
+    let refresh = json!({"refresh_token": tokens["refresh_token"]});
+    nobody.post("/auth/refresh", &refresh).await.gives(200);
+    nobody.login(&email, PASSWORD).await.gives(401);
+    nobody.login(&email, new).await.gives(200);
+    let key = json!({"name": "x", "scopes": ["write"]});
+    let key = shop.admin.post("/api-keys", &key).await.gives(201);
+    let key = nobody.bearing(&key.text("secret"));
+    key.post(path, &change(new, PASSWORD))
+        .await
+        .refuses(403, "forbidden");
+    nobody.post(path, &change(new, PASSWORD)).await.gives(401);
+}
+
+async fn guessing_the_current_password_locks_the_account(world: &'static World) {
+    let (_, email) = world.company().await;
+    let nobody = world.nobody();
+    let thief = nobody.sign_in(&email).await;
+    for _ in 0..5 {
+        let wrong = thief
+            .post("/auth/password", &change("wrong horse", "a new one"))
+            .await;
+        wrong.gives(422).blames("/current_password");
+    }
+    let right = thief
+        .post("/auth/password", &change(PASSWORD, "a new one"))
+        .await;
+    right.gives(422).blames("/current_password");
+    nobody
+        .login(&email, PASSWORD)
+        .await
+        .refuses(401, "invalid-credentials");
+    nobody.login(&email, "a new one").await.gives(401);
+}
+
 async fn a_viewer_only_reads(world: &'static World) {
     let shop = Shop::open(world).await;
     let email = world.user(&shop.company, "viewer").await;
@@ -262,6 +320,8 @@ async fn an_api_key_ends_at_once(world: &'static World) {
     let client = world.nobody().bearing(&key.text("secret"));
     client.get("/customers").await.gives(200);
     let path = format!("/api-keys/{}", key.id());
+    let stale = shop.admin.with("if-match", "\"2\"");
+    stale.delete(&path).await.refuses(412, "version-mismatch");
     shop.admin.delete(&path).await.gives(204);
     client
         .get("/customers")

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use gateway::config::Config;
+use gateway::http::front::front;
 use gateway::server;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,6 +31,7 @@ async fn start(settings: &[(&str, &str)]) -> Running {
     let router = Router::new()
         .route("/", get(|| async { "here" }))
         .route("/slow", get(slow));
+    let router = front(router, &config);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
@@ -96,9 +98,11 @@ async fn beyond_the_cap_there_is_a_clear_answer() {
     assert!(first.read(&mut buffer).await.unwrap() > 0);
     let refused = until_closed(&mut server.connect().await).await;
     assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
-    let body = refused.split_once("\r\n\r\n").unwrap().1;
+    let (head, body) = refused.split_once("\r\n\r\n").unwrap();
     let problem: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(problem["code"], "overloaded");
+    let id = problem["request_id"].as_str().unwrap();
+    assert!(head.contains(&format!("x-request-id: {id}")), "{head}");
     drop(first);
     for _ in 0..100 {
         let mut again = server.connect().await;
@@ -112,6 +116,30 @@ async fn beyond_the_cap_there_is_a_clear_answer() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("the place was not given back");
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_told_so_with_the_requests_id() {
+    let server = start(&[("MAX_HEADER_BYTES", "8192")]).await;
+    for (bytes, status, is_ours) in [(8_000, 200, true), (8_300, 431, true), (99_000, 431, false)] {
+        let mut stream = server.connect().await;
+        let padding = "a".repeat(bytes);
+        let request = format!(
+            "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-request-id: mine-1\r\n\
+             padding: {padding}\r\n\r\n"
+        );
+        // The server may close before it has read all of it.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let answer = until_closed(&mut stream).await;
+        if is_ours || !answer.is_empty() {
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{answer}"
+            );
+        }
+        assert_eq!(answer.contains("x-request-id: mine-1"), is_ours, "{answer}");
+        assert_eq!(answer.contains("head-too-large"), is_ours && status == 431);
+    }
 }
 
 #[tokio::test]

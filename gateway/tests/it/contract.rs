@@ -21,6 +21,7 @@ cases! {
     health_is_told
     tokens_are_verified_with_the_published_keys
     every_answer_has_its_headers
+    resources_have_all_their_members
 }
 
 async fn the_document_has_every_route(world: &'static World) {
@@ -62,6 +63,11 @@ async fn the_document_describes_itself_whole(world: &'static World) {
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.contains_key("default"), "{name}");
             assert!(responses.len() > 1, "{name}");
+            // What follows a change of protocols is not described here.
+            for (_, response) in responses.iter().filter(|(status, _)| *status != "101") {
+                let json = &response["content"]["application/json"];
+                assert!(json.is_null() || json["schema"].is_object(), "{name}");
+            }
             for part in path.split(['{', '}']).skip(1).step_by(2) {
                 let parameters = operation["parameters"].as_array().unwrap();
                 assert!(parameters.iter().any(|it| it["name"] == part), "{name}");
@@ -223,4 +229,73 @@ async fn every_answer_has_its_headers(world: &'static World) {
     }
     let refusal = world.nobody().get("/orders").await.gives(401);
     assert_eq!(refusal.header("www-authenticate"), "Bearer");
+}
+
+/// What is absent is null: a client need not know two ways to say nothing.
+async fn resources_have_all_their_members(world: &'static World) {
+    let shop = Shop::open(world).await;
+    let document = world.nobody().get("//openapi.json").await.gives(200).body;
+    let product = shop.product(5).await;
+    shop.order(&[(&product, 1)]).await;
+    let shipment = shop.shipment().await.id();
+    shop.scan(&shipment, "picked_up", "2026-01-01T00:00:00Z")
+        .await
+        .gives(200);
+    let key = json!({"name": "x", "scopes": ["read"]});
+    shop.admin.post("/api-keys", &key).await.gives(201);
+    let lists = [
+        "companies",
+        "users",
+        "customers",
+        "locations",
+        "products",
+        "stock",
+        "orders",
+    ];
+    for name in lists
+        .into_iter()
+        .chain(["shipments", "sessions", "api-keys"])
+    {
+        let list = &document["paths"][format!("/api/v1/{name}")]["get"]["responses"]["200"];
+        let list = &list["content"]["application/json"]["schema"];
+        let page = shop.admin.get(&format!("/{name}")).await.gives(200);
+        assert!(!page.data().is_empty(), "{name}");
+        assert_whole(&document, list, &page.body, name);
+    }
+    let me = shop.admin.get("/auth/me").await.gives(200);
+    let schema = json!({"$ref": "#/components/schemas/Me"});
+    assert_whole(&document, &schema, &me.body, "me");
+}
+
+/// Fails where a property of the schema is no member of the value.
+fn assert_whole(document: &Value, schema: &Value, value: &Value, at: &str) {
+    if value.is_null() {
+        return;
+    }
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(&reference[1..]).unwrap();
+        assert_whole(document, target, value, at);
+    }
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        assert_whole(document, part, value, at);
+    }
+    // An optional value is one of null and what it may be; variants of a choice are not looked at.
+    if let Some([null, part]) = schema["oneOf"].as_array().map(Vec::as_slice)
+        && null["type"] == "null"
+    {
+        assert_whole(document, part, value, at);
+    }
+    for item in value.as_array().into_iter().flatten() {
+        assert_whole(document, &schema["items"], item, at);
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let at = format!("{at}/{name}");
+        // A key is shown by the answer that made it, and by no other.
+        if at != "api-keys/data/secret" {
+            let member = value
+                .get(name)
+                .unwrap_or_else(|| panic!("{at} is not there: {value}"));
+            assert_whole(document, property, member, &at);
+        }
+    }
 }

@@ -189,7 +189,13 @@ pub(crate) fn money(amount: &str) -> Value {
 
 pub(crate) fn shipment() -> Value {
     json!({
-        "lines": [{"line": 1, "sku": "A", "quantity": 1}], "parcels": [{"weight_g": 500}],
+        "lines": [
+            {"line": 1, "product": null, "sku": "A", "quantity": 1, "description": "a box"},
+        ],
+        "parcels": [{
+            "weight_g": 500, "reference": "box 1",
+            "dimensions": {"length_mm": 10, "width_mm": 20, "height_mm": 30},
+        }],
         "consignee": address(), "reference": unique("shp-"),
     })
 }

@@ -10,6 +10,9 @@ cases! {
     movements_move_the_balance_and_fill_the_ledger
     nothing_leaves_that_is_kept_for_orders
     quantities_have_bounds
+    a_movement_has_the_clients_own_reference
+    a_transfer_has_its_reference_where_the_goods_leave
+    a_count_holds_for_what_was_counted
     a_transfer_arrives_where_it_goes
     concurrent_issues_take_no_more_than_there_is
     a_low_item_says_so
@@ -91,6 +94,108 @@ async fn quantities_have_bounds(world: &'static World) {
         .await
         .gives(422)
         .blames("/note");
+}
+
+async fn a_movement_has_the_clients_own_reference(world: &'static World) {
+    let (shop, other) = (Shop::open(world).await, Shop::open(world).await);
+    let (product, another) = (shop.product(0).await, shop.product(0).await);
+    let receipt = |shop: &Shop, kind: &str, product: &str, reference: &str| {
+        json!({
+            "type": kind, "product": product, "location": shop.location, "quantity": 5,
+            "reference": reference, "metadata": {"pallet": "P-12"},
+        })
+    };
+    let path = "/stock/movements";
+    // What is refused takes no reference.
+    let issue = receipt(&shop, "issue", &product, "in-1");
+    let refused = shop.admin.post(path, &issue).await;
+    refused.refuses(409, "insufficient-stock");
+    let body = receipt(&shop, "receipt", &product, "in-1");
+    let made = shop.admin.keyed("one").post(path, &body).await.gives(201);
+    let again = shop.admin.keyed("one").post(path, &body).await.gives(201);
+    assert_eq!(again.bytes, made.bytes);
+    for product in [&product, &another] {
+        let body = receipt(&shop, "receipt", product, "in-1");
+        let taken = shop.admin.post(path, &body).await;
+        taken.refuses(409, "reference-taken").blames("/reference");
+    }
+    assert_eq!(shop.balance(&product).await, (5, 0));
+    let second = receipt(&shop, "receipt", &product, "in-2");
+    shop.admin.post(path, &second).await.gives(201);
+    let found = shop
+        .admin
+        .get("/stock/movements?reference=in-1")
+        .await
+        .gives(200);
+    assert_eq!(found.data().len(), 1);
+    let line = &found.data()[0];
+    for shown in [&made.body, line] {
+        assert_eq!(shown["reference"], "in-1");
+        assert_eq!(shown["metadata"], json!({"pallet": "P-12"}));
+    }
+    assert_eq!(line["movement"], made["id"]);
+    let place = format!("product={product}&location={}", shop.location);
+    let ledger = shop.admin.all(&format!("/stock/movements?{place}")).await;
+    assert_eq!(&ledger[0], line);
+    // Another company has references of its own.
+    let nothing = other.admin.get("/stock/movements?reference=in-1").await;
+    assert!(nothing.gives(200).data().is_empty());
+    let product = other.product(0).await;
+    let same = receipt(&other, "receipt", &product, "in-1");
+    other.admin.post(path, &same).await.gives(201);
+    let both = format!("/stock/movements?reference=in-1&{place}");
+    shop.admin.get(&both).await.gives(422);
+}
+
+async fn a_transfer_has_its_reference_where_the_goods_leave(world: &'static World) {
+    let shop = Shop::open(world).await;
+    let product = shop.product(10).await;
+    let there = shop.admin.post("/locations", &shop::location()).await.id();
+    let transfer = json!({
+        "type": "transfer", "product": product, "location": shop.location, "to": there,
+        "quantity": 4, "reference": "t-1", "metadata": {"van": "3"},
+    });
+    let made = shop
+        .admin
+        .post("/stock/movements", &transfer)
+        .await
+        .gives(201);
+    let arrival = format!("/stock/movements?product={product}&location={there}");
+    let arrived = shop
+        .admin
+        .until(&arrival, |page| page["data"][0].is_object())
+        .await;
+    let arrived = &arrived["data"][0];
+    assert_eq!(arrived["movement"], made["id"]);
+    assert_eq!(
+        (&arrived["reference"], &arrived["metadata"]),
+        (&Value::Null, &json!({}))
+    );
+    let found = shop
+        .admin
+        .get("/stock/movements?reference=t-1")
+        .await
+        .gives(200);
+    assert_eq!(found.data().len(), 1);
+    assert_eq!(found.data()[0]["type"], "transfer_out");
+    assert_eq!(found.data()[0]["metadata"], json!({"van": "3"}));
+}
+
+async fn a_count_holds_for_what_was_counted(world: &'static World) {
+    let shop = Shop::open(world).await;
+    let product = shop.product(10).await;
+    let item = shop.admin.get("/stock").await.data()[0].clone();
+    let counted = json!({
+        "type": "adjustment", "product": product, "location": shop.location, "quantity": -1,
+        "note": "counted",
+    });
+    let client = shop
+        .admin
+        .with("if-match", format!("\"{}\"", item["version"]));
+    client.post("/stock/movements", &counted).await.gives(201);
+    let stale = client.post("/stock/movements", &counted).await;
+    stale.refuses(412, "version-mismatch");
+    assert_eq!(shop.balance(&product).await, (9, 0));
 }
 
 async fn a_transfer_arrives_where_it_goes(world: &'static World) {

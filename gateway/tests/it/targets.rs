@@ -132,6 +132,7 @@ fn making(shop: &Shop, product: &str, draft: &Value) -> Vec<Target> {
     let post = |path: &str, body: Value| target(&shop.admin, Method::POST, path, body);
     let movement = json!({
         "type": "receipt", "product": product, "location": shop.location, "quantity": 1, "note": "n",
+        "reference": unique("mov"), "metadata": {"pallet": "P-12"},
     });
     let user = json!({
         "email": "u@acme.example", "name": "U", "password": PASSWORD, "role": "viewer",
@@ -159,9 +160,11 @@ fn making(shop: &Shop, product: &str, draft: &Value) -> Vec<Target> {
 fn signing_in(shop: &Shop) -> Vec<Target> {
     let who = json!({"email": shop.email, "password": PASSWORD});
     let token = json!({"refresh_token": "x"});
+    let change = json!({"current_password": "wrong horse", "new_password": PASSWORD});
     vec![
         target(&shop.admin, Method::POST, "/auth/login", who.clone()),
         target(&shop.admin, Method::POST, "/auth/refresh", token),
+        target(&shop.admin, Method::POST, "/auth/password", change),
         target(&shop.world.root, Method::POST, "/auth/reset", who),
     ]
 }

@@ -5,7 +5,7 @@
 mod notes;
 
 use engine::journal::plan::{ClaimKey, DocumentPlan, EventPlan, RequestPlan};
-use engine::journal::{StateText, checksum};
+use engine::journal::{Claimant, StateText, checksum};
 use engine::{EntityKey, RequestKey, Shard};
 use serde::Serialize;
 use uuid::Uuid;
@@ -104,6 +104,7 @@ pub(crate) struct ClaimCells<'a> {
     #[serde(flatten)]
     pub(crate) claim: ClaimKeyCells<'a>,
     pub(crate) holder: Uuid,
+    pub(crate) version: Option<i64>,
 }
 
 impl<'a> From<&'a (ClaimKey, Uuid)> for ClaimCells<'a> {
@@ -111,6 +112,17 @@ impl<'a> From<&'a (ClaimKey, Uuid)> for ClaimCells<'a> {
         Self {
             claim: claim.into(),
             holder: *holder,
+            version: None,
+        }
+    }
+}
+
+impl<'a> From<&'a (ClaimKey, Claimant)> for ClaimCells<'a> {
+    fn from((claim, holder): &'a (ClaimKey, Claimant)) -> Self {
+        Self {
+            claim: claim.into(),
+            holder: holder.entity,
+            version: holder.version.map(int),
         }
     }
 }

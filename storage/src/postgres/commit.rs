@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use engine::journal::plan::{ClaimKey, Known, LeaseRow, Plan, claims, requests, shards};
-use engine::journal::{Batch, Error, Lease, Outcome, RequestRow};
+use engine::journal::{Batch, Claimant, Error, Lease, Outcome, RequestRow};
 use engine::{Shard, faults};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -11,8 +11,7 @@ use uuid::Uuid;
 use crate::cells::RequestKeyCells;
 use crate::error::Failure;
 use crate::reads::request_columns;
-use crate::rows::{self, KeyRow};
-use crate::values::number;
+use crate::rows::{self, KeyRow, KnownClaimRow};
 use crate::writer::Writer;
 
 use super::write::{column, write};
@@ -181,16 +180,16 @@ async fn known_requests(
 async fn known_claims(
     connection: &mut PgConnection,
     batch: &Batch,
-) -> Result<HashMap<ClaimKey, Uuid>, Failure> {
+) -> Result<HashMap<ClaimKey, Claimant>, Failure> {
     let keys: Vec<ClaimKey> = claims(batch).collect();
     let found = sqlx::query_as(
-        "SELECT n.place - 1, c.holder \
+        "SELECT n.place - 1 AS place, c.holder, c.version \
          FROM unnest($1::text[], $2::boolean[], $3::uuid[], $4::text[]) \
          WITH ORDINALITY AS n(kind, is_installation, tenant, key, place) \
          JOIN claims c ON c.kind = n.kind AND c.is_installation = n.is_installation \
          AND c.tenant = n.tenant AND c.key = n.key",
     );
-    let found: Vec<(i64, Uuid)> = found
+    let found: Vec<KnownClaimRow> = found
         .bind(column(&keys, |claim| claim.kind))
         .bind(column(&keys, |claim| claim.is_installation))
         .bind(column(&keys, |claim| claim.tenant))
@@ -198,8 +197,8 @@ async fn known_claims(
         .fetch_all(connection)
         .await?;
     let mut known = HashMap::with_capacity(found.len());
-    for (place, holder) in found {
-        let place: usize = number(place)?;
+    for row in found {
+        let (place, holder) = <(usize, Claimant)>::try_from(row)?;
         known.extend(keys.get(place).map(|claim| (claim.clone(), holder)));
     }
     Ok(known)

@@ -78,11 +78,15 @@ async fn insert_claims(
     rows: &[ClaimCells<'_>],
 ) -> Result<(), Failure> {
     let statement = sqlx::query(
-        "INSERT INTO claims (kind, is_installation, tenant, key, holder) \
-         SELECT * FROM unnest($1::text[], $2::boolean[], $3::uuid[], $4::text[], $5::uuid[]) \
+        "INSERT INTO claims (kind, is_installation, tenant, key, holder, version) \
+         SELECT * FROM unnest($1::text[], $2::boolean[], $3::uuid[], $4::text[], $5::uuid[], \
+         $6::bigint[]) \
          ON CONFLICT DO NOTHING",
     );
-    let done = bind_claims(statement, rows).execute(connection).await?;
+    let done = bind_claims(statement, rows)
+        .bind(column(rows, |row| row.version))
+        .execute(connection)
+        .await?;
     all_or_taken(done.rows_affected(), rows.len())
 }
 

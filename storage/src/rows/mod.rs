@@ -3,13 +3,47 @@
 mod checked;
 
 use engine::Shard;
-use engine::journal::{Answer, DueTimer, Error, Parked, RequestRow};
+use engine::journal::{Answer, Claimant, DueTimer, Error, Parked, RequestRow};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::values::{moment, number};
 
 pub(crate) use checked::{DocumentRow, EventRow, in_places};
+
+/// The holder's part of a row of `claims`.
+#[derive(FromRow)]
+pub(crate) struct ClaimantRow {
+    holder: Uuid,
+    version: Option<i64>,
+}
+
+impl TryFrom<ClaimantRow> for Claimant {
+    type Error = Error;
+
+    fn try_from(row: ClaimantRow) -> Result<Self, Error> {
+        Ok(Self {
+            entity: row.holder,
+            version: row.version.map(number).transpose()?,
+        })
+    }
+}
+
+/// A holder, with the place of its claim among those asked for.
+#[derive(FromRow)]
+pub(crate) struct KnownClaimRow {
+    place: i64,
+    #[sqlx(flatten)]
+    claimant: ClaimantRow,
+}
+
+impl TryFrom<KnownClaimRow> for (usize, Claimant) {
+    type Error = Error;
+
+    fn try_from(row: KnownClaimRow) -> Result<Self, Error> {
+        Ok((number(row.place)?, row.claimant.try_into()?))
+    }
+}
 
 /// A row of `timers`.
 #[derive(FromRow)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use engine::journal::plan::{ClaimKey, Known, LeaseRow, Plan, claims, requests, shards};
-use engine::journal::{Batch, Error, Lease, Outcome, RequestRow};
+use engine::journal::{Batch, Claimant, Error, Lease, Outcome, RequestRow};
 use engine::{Shard, faults};
 use sqlx::{Executor as _, SqliteConnection};
 use uuid::Uuid;
@@ -12,8 +12,8 @@ use uuid::Uuid;
 use crate::cells::{ClaimKeyCells, RequestKeyCells, cells};
 use crate::error::Failure;
 use crate::reads::request_columns;
-use crate::rows::{self, KeyRow};
-use crate::values::{ms, number};
+use crate::rows::{self, KeyRow, KnownClaimRow};
+use crate::values::ms;
 use crate::writer::{Transaction, Writer};
 
 use super::write::{json, write};
@@ -238,21 +238,21 @@ async fn known_requests(
 async fn known_claims(
     connection: &mut SqliteConnection,
     batch: &Batch,
-) -> Result<HashMap<ClaimKey, Uuid>, Failure> {
+) -> Result<HashMap<ClaimKey, Claimant>, Failure> {
     let keys: Vec<ClaimKey> = claims(batch).collect();
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
     let wanted: Vec<ClaimKeyCells> = cells(&keys);
     let found = sqlx::query_as(
-        "SELECT n.key, c.holder FROM json_each($1) n CROSS JOIN claims c \
+        "SELECT n.key AS place, c.holder, c.version FROM json_each($1) n CROSS JOIN claims c \
          ON c.kind = n.value ->> 'kind' AND c.is_installation = n.value ->> 'is_installation' \
          AND c.tenant = unhex(n.value ->> 'tenant', '-') AND c.key = n.value ->> 'key'",
     );
-    let found: Vec<(i64, Uuid)> = found.bind(json(&wanted)?).fetch_all(connection).await?;
+    let found: Vec<KnownClaimRow> = found.bind(json(&wanted)?).fetch_all(connection).await?;
     let mut known = HashMap::with_capacity(found.len());
-    for (place, holder) in found {
-        let place: usize = number(place)?;
+    for row in found {
+        let (place, holder) = <(usize, Claimant)>::try_from(row)?;
         known.extend(keys.get(place).map(|claim| (claim.clone(), holder)));
     }
     Ok(known)

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use engine::journal::plan::ClaimKey;
 use engine::journal::{
-    Batch, ClaimHolder, Document, DueTimer, Error, Journal, Lease, Outcome, Parked, Query,
-    RequestRow, TenantPage,
+    Batch, ClaimHolder, Claimant, Document, DueTimer, Error, Journal, Lease, Outcome, Parked,
+    Query, RequestRow, TenantPage,
 };
 use engine::{EntityKey, Recorded, Shard};
 use sqlx::{Sqlite as Database, SqliteConnection};
@@ -137,7 +137,7 @@ impl Journal for Sqlite {
         kind: &'static str,
         scope: ClaimHolder,
         key: &str,
-    ) -> Result<Option<Uuid>, Error> {
+    ) -> Result<Option<Claimant>, Error> {
         self.reads.claimant(ClaimKey::at(kind, scope, key)).await
     }
 

@@ -95,9 +95,9 @@ DELETE FROM claims WHERE rowid IN (
     WHERE c.holder = unhex(n.value ->> 'holder', '-'))";
 
 const INSERT_CLAIMS: &str = "
-INSERT INTO claims (kind, is_installation, tenant, key, holder)
+INSERT INTO claims (kind, is_installation, tenant, key, holder, version)
 SELECT value ->> 'kind', value ->> 'is_installation', unhex(value ->> 'tenant', '-'),
-    value ->> 'key', unhex(value ->> 'holder', '-')
+    value ->> 'key', unhex(value ->> 'holder', '-'), value ->> 'version'
 FROM json_each($1)";
 
 const ADVANCE_HEADS: &str = "

@@ -95,6 +95,7 @@ pub(crate) fn claiming(mut append: Append, key: &str) -> Append {
     append.claim.push(NewClaim {
         scope: ClaimScope::Tenant,
         key: key.into(),
+        version: None,
     });
     append
 }

@@ -8,7 +8,7 @@ use super::world::World;
 use crate::ids::{LocationId, OrderId, ProductId};
 use crate::order::{self, Portion};
 use crate::shipment::{self, CarrierEvent, Status};
-use crate::stock::{self, Action, MoveKind};
+use crate::stock::{self, Action, MoveKind, Remarks};
 use crate::testing::start;
 use crate::values::{List, Quantity};
 
@@ -130,7 +130,7 @@ impl World {
             movement,
             kind: MoveKind::Receipt,
             quantity,
-            note: None,
+            remarks: Remarks::default(),
         };
         self.enter(product, location, action);
     }
@@ -141,7 +141,7 @@ impl World {
             movement,
             to: location(1),
             quantity,
-            note: None,
+            remarks: Remarks::default(),
         };
         self.enter(product, 0, action);
     }

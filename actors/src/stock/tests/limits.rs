@@ -14,7 +14,7 @@ fn quantities_beyond_the_limits_are_refused_with_a_pointer() {
                 movement: movement(7),
                 to: location(3),
                 quantity,
-                note: None,
+                remarks: Remarks::default(),
             }),
         ] {
             given::<Stock>(with(5))

@@ -48,8 +48,15 @@ fn enter(kind: MoveKind, quantity: i64) -> Command {
         movement: movement(99),
         kind,
         quantity,
-        note: Some(Note::new("a reason").unwrap()),
+        remarks: a_reason(),
     })
+}
+
+pub(super) fn a_reason() -> Remarks {
+    Remarks {
+        note: Some(Note::new("a reason").unwrap()),
+        ..Remarks::default()
+    }
 }
 
 fn reserve(number: u128, quantity: i64) -> Command {
@@ -96,7 +103,7 @@ fn opened() -> Event {
 fn moved(kind: EntryKind, on_hand: i64) -> Event {
     Event::Moved {
         movement: movement(on_hand.unsigned_abs().into()),
-        note: None,
+        remarks: Remarks::default(),
         ledger: entry(kind, on_hand, 0),
     }
 }
@@ -161,10 +168,28 @@ fn with(on_hand: i64) -> Vec<Event> {
 }
 
 #[test]
+fn a_movement_with_a_reference_marks_it() {
+    let reference = Some("count-7".parse().unwrap());
+    let remarks = Remarks {
+        reference,
+        ..a_reason()
+    };
+    let event = Event::Moved {
+        movement: movement(9),
+        remarks,
+        ledger: entry(EntryKind::Receipt, 5, 0),
+    };
+    let marks = <Stock as engine::Entity>::marks(&event);
+    assert_eq!(marks[0].key, "reference:count-7");
+    assert_eq!(marks[0].rejection, Rejection::ReferenceTaken);
+    assert!(<Stock as engine::Entity>::marks(&moved(EntryKind::Receipt, 5)).is_empty());
+}
+
+#[test]
 fn the_first_command_opens_the_item() {
     let receipt = Event::Moved {
         movement: movement(99),
-        note: Some(Note::new("a reason").unwrap()),
+        remarks: a_reason(),
         ledger: entry(EntryKind::Receipt, 5, 0),
     };
     let item = given::<Stock>([])
@@ -385,7 +410,7 @@ fn nothing_promised_can_be_taken_away() {
             movement: movement(7),
             to: location(3),
             quantity: 3,
-            note: None,
+            remarks: Remarks::default(),
         }),
     ] {
         given::<Stock>(past())
@@ -400,7 +425,7 @@ fn a_transfer_leaves_here_and_arrives_there_once() {
         movement: movement(7),
         to: location(3),
         quantity: 3,
-        note: None,
+        remarks: Remarks::default(),
     };
     given::<Stock>(with(5))
         .when(to(action.clone()))
@@ -410,7 +435,7 @@ fn a_transfer_leaves_here_and_arrives_there_once() {
             from: location(2),
             to: location(3),
             quantity: 3,
-            note: None,
+            remarks: Remarks::default(),
             ledger: entry(EntryKind::TransferOut, -3, 0),
         }])
         .when(to(action))
@@ -434,7 +459,7 @@ fn a_transfer_leaves_here_and_arrives_there_once() {
             movement: movement(7),
             to: location(2),
             quantity: 3,
-            note: None,
+            remarks: Remarks::default(),
         }))
         .refused(Rejection::SameLocation);
 }
@@ -446,7 +471,7 @@ fn an_adjustment_needs_a_reason() {
             movement: movement(9),
             kind: MoveKind::Adjustment,
             quantity: -1,
-            note: None,
+            remarks: Remarks::default(),
         }))
         .refused(Rejection::ReasonMissing);
 }

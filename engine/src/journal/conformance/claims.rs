@@ -4,7 +4,7 @@ use super::draft::{
     KIND, OTHER_TENANT, TENANT, append, claim, commit, committed, id, lease, load, settle,
 };
 use crate::entity::ClaimScope;
-use crate::journal::{Append, ClaimHolder, Error, Journal, NewClaim, Outcome};
+use crate::journal::{Append, ClaimHolder, Claimant, Error, Journal, NewClaim, Outcome};
 
 const HERE: ClaimHolder = ClaimHolder::Tenant(TENANT);
 
@@ -12,13 +12,21 @@ fn everywhere(mut append: Append, key: &str) -> Append {
     append.claim.push(NewClaim {
         scope: ClaimScope::Installation,
         key: key.into(),
+        version: None,
     });
     append
 }
 
 async fn holder(journal: &dyn Journal, key: &str) -> Result<Option<u128>, Error> {
     let holder = journal.claimant(KIND, HERE, key).await?;
-    Ok(holder.map(|holder| holder.as_u128() - id(0).as_u128()))
+    Ok(holder.map(|holder| holder.entity.as_u128() - id(0).as_u128()))
+}
+
+fn held_by(n: u128) -> Claimant {
+    Claimant {
+        entity: id(n),
+        version: None,
+    }
 }
 
 pub(super) async fn are_exclusive(journal: &dyn Journal) -> Result<(), Error> {
@@ -55,11 +63,14 @@ pub(super) async fn reach_as_far_as_their_scope(journal: &dyn Journal) -> Result
     assert_eq!(outcomes, [Outcome::ClaimTaken(0), Outcome::ClaimTaken(0)]);
 
     let there = ClaimHolder::Tenant(OTHER_TENANT);
-    assert_eq!(journal.claimant(KIND, HERE, "a").await?, Some(id(1)));
-    assert_eq!(journal.claimant(KIND, there, "a").await?, Some(id(2)));
-    assert_eq!(journal.claimant("crate", HERE, "a").await?, Some(id(3)));
+    assert_eq!(journal.claimant(KIND, HERE, "a").await?, Some(held_by(1)));
+    assert_eq!(journal.claimant(KIND, there, "a").await?, Some(held_by(2)));
+    assert_eq!(
+        journal.claimant("crate", HERE, "a").await?,
+        Some(held_by(3))
+    );
     let all = ClaimHolder::Installation;
-    assert_eq!(journal.claimant(KIND, all, "a").await?, Some(id(4)));
+    assert_eq!(journal.claimant(KIND, all, "a").await?, Some(held_by(4)));
     Ok(())
 }
 
@@ -174,5 +185,32 @@ pub(super) async fn taken_and_given_up_in_one_batch(journal: &dyn Journal) -> Re
     );
     assert_eq!(holder(journal, "a").await?, Some(1));
     assert_eq!(holder(journal, "b").await?, None);
+    Ok(())
+}
+
+pub(super) async fn of_an_event_are_for_good(journal: &dyn Journal) -> Result<(), Error> {
+    let lease = lease(journal, 1).await?;
+    settle(journal, [append(lease, 1, 0, 2).marking("a", 2)]).await?;
+    // The second takes it from an event of its own, the third from another entity's, the fourth
+    // gives up what it does not hold.
+    let batch = [
+        append(lease, 1, 2, 1).marking("a", 3),
+        append(lease, 2, 0, 1).claiming("a"),
+        append(lease, 3, 0, 1).giving_up("a"),
+        append(lease, 4, 0, 1).marking("b", 1),
+        append(lease, 4, 1, 1).marking("b", 2),
+    ];
+    let lost = Outcome::ClaimTaken(0);
+    assert_eq!(
+        commit(journal, batch).await?,
+        [lost.clone(), lost.clone(), committed(3), committed(4), lost]
+    );
+    for (key, entity, version) in [("a", 1, 2), ("b", 4, 1)] {
+        let holder = Claimant {
+            entity: id(entity),
+            version: Some(version),
+        };
+        assert_eq!(journal.claimant(KIND, HERE, key).await?, Some(holder));
+    }
     Ok(())
 }

@@ -137,6 +137,15 @@ impl Append {
         self
     }
 
+    pub(super) fn marking(mut self, key: &str, version: u64) -> Self {
+        let version = Some(version);
+        self.claim.push(NewClaim {
+            version,
+            ..claim(key)
+        });
+        self
+    }
+
     pub(super) fn giving_up(mut self, key: &str) -> Self {
         self.disclaim.push(claim(key));
         self
@@ -147,6 +156,7 @@ pub(super) fn claim(key: &str) -> NewClaim {
     NewClaim {
         scope: ClaimScope::Tenant,
         key: key.into(),
+        version: None,
     }
 }
 

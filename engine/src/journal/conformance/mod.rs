@@ -55,7 +55,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Journal>) {
         }
         claims {
             are_exclusive, reach_as_far_as_their_scope, are_given_up, move_within_a_batch,
-            are_taken_once_within_a_batch, may_be_taken_again_by_their_holder,
+            are_taken_once_within_a_batch, may_be_taken_again_by_their_holder, of_an_event_are_for_good,
             tell_which_is_lost, taken_and_given_up_in_one_batch,
         }
         documents {

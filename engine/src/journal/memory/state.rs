@@ -12,7 +12,7 @@ use crate::journal::plan::{
     milliseconds, requests, shards,
 };
 use crate::journal::{
-    Batch, Document, DueTimer, Error, Lease, Parked, Query, RequestRow, StateText,
+    Batch, Claimant, Document, DueTimer, Error, Lease, Parked, Query, RequestRow, StateText,
 };
 
 pub(super) struct State {
@@ -23,7 +23,7 @@ pub(super) struct State {
     /// For each entity, where its events are: the one of version 1 comes first.
     histories: HashMap<EntityKey, Vec<(Shard, u64)>>,
     documents: HashMap<EntityKey, Stored>,
-    claims: HashMap<ClaimKey, Uuid>,
+    claims: HashMap<ClaimKey, Claimant>,
     timers: BTreeMap<(EntityKey, String), (Uuid, DateTime<Utc>)>,
     requests: HashMap<(String, String), (RequestRow, bool)>,
     checkpoints: BTreeMap<(String, Shard), u64>,
@@ -116,7 +116,8 @@ impl State {
                 .insert(key, (request.row(), request.key.is_client));
         }
         for (claim, holder) in &plan.released {
-            if self.claims.get(claim) == Some(holder) {
+            let present = self.claims.get(claim);
+            if present.is_some_and(|present| present.entity == *holder) {
                 self.claims.remove(claim);
             }
         }
@@ -273,7 +274,7 @@ impl State {
         due
     }
 
-    pub(super) fn claimant(&self, key: &ClaimKey) -> Option<Uuid> {
+    pub(super) fn claimant(&self, key: &ClaimKey) -> Option<Claimant> {
         self.claims.get(key).copied()
     }
 

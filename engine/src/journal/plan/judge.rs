@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use uuid::Uuid;
-
 use super::{
     ClaimKey, DocumentPlan, EventPlan, Known, LeaseRow, Plan, RequestPlan, TimerPlan, fold,
     milliseconds, text,
@@ -12,7 +10,7 @@ use super::{
 use crate::entity::Index;
 use crate::envelope::{EntityKey, Shard};
 use crate::faults;
-use crate::journal::{Append, Batch, Error, Lease, Outcome, RequestRow};
+use crate::journal::{Append, Batch, Claimant, Error, Lease, NewClaim, Outcome, RequestRow};
 use crate::panics;
 
 /// Judges a batch.
@@ -41,7 +39,7 @@ struct Judge<'a, 'k> {
     /// Request keys used by this batch.
     requests: HashMap<(&'a str, &'a str), RequestRow>,
     /// Holders of the claims touched by this batch.
-    claims: HashMap<ClaimKey, Option<Uuid>>,
+    claims: HashMap<ClaimKey, Option<Claimant>>,
     /// Versions that entities have by now, as far as this batch tells.
     versions: HashMap<EntityKey, u64>,
     /// For every entity with events: the version that is stored, and the last append with events.
@@ -99,16 +97,16 @@ impl<'a, 'k> Judge<'a, 'k> {
         })
     }
 
-    /// The first claim that another entity holds once the append has given its own up.
+    /// The first claim that is held by another entity, or by an event.
     fn taken(&self, append: &Append) -> Option<usize> {
         append.claim.iter().position(|claim| {
             let key = ClaimKey::of(append, claim);
             self.holder(&key)
-                .is_some_and(|holder| holder != append.key.id)
+                .is_some_and(|holder| holder != claimant(append, claim))
         })
     }
 
-    fn holder(&self, key: &ClaimKey) -> Option<Uuid> {
+    fn holder(&self, key: &ClaimKey) -> Option<Claimant> {
         let here = self.claims.get(key).copied();
         here.unwrap_or_else(|| self.known.claims.get(key).copied())
     }
@@ -208,7 +206,8 @@ impl<'a, 'k> Judge<'a, 'k> {
         for claim in &append.disclaim {
             let key = ClaimKey::of(append, claim);
             // Whoever does not look claims up does not know the holder; the delete does.
-            if self.holder(&key).is_none_or(|present| present == holder) {
+            let present = self.holder(&key);
+            if present.is_none_or(|present| present == claimant(append, claim)) {
                 self.claims.insert(key.clone(), None);
                 self.released.insert(key.clone());
                 self.plan.released.push((key, holder));
@@ -216,7 +215,7 @@ impl<'a, 'k> Judge<'a, 'k> {
         }
         for claim in &append.claim {
             let key = ClaimKey::of(append, claim);
-            self.claims.insert(key, Some(holder));
+            self.claims.insert(key, Some(claimant(append, claim)));
         }
     }
 
@@ -292,6 +291,13 @@ impl<'a, 'k> Judge<'a, 'k> {
 fn held(known: &Known, lease: Lease) -> Option<LeaseRow> {
     let row = known.leases.get(&lease.shard).copied();
     row.filter(|row| row.epoch == lease.epoch || faults::has_bug("no-epoch-check"))
+}
+
+fn claimant(append: &Append, claim: &NewClaim) -> Claimant {
+    Claimant {
+        entity: append.key.id,
+        version: claim.version,
+    }
 }
 
 fn document(

@@ -19,7 +19,8 @@ pub use page::{cut_page, tenant_bounds};
 pub use text::{fold, is_storable};
 
 use super::{
-    Batch, Checkpoint, ClaimHolder, Error, NewAnswer, Outcome, Parked, RequestRow, StateText,
+    Batch, Checkpoint, ClaimHolder, Claimant, Error, NewAnswer, Outcome, Parked, RequestRow,
+    StateText,
 };
 use crate::entity::{ClaimScope, Index};
 use crate::envelope::{EntityKey, NewEvent, Recorded, RequestKey, Shard};
@@ -33,7 +34,7 @@ pub struct Known {
     /// The request keys that are there already.
     pub requests: HashMap<(String, String), RequestRow>,
     /// The claims that are held already, with their holders.
-    pub claims: HashMap<ClaimKey, Uuid>,
+    pub claims: HashMap<ClaimKey, Claimant>,
 }
 
 /// A shard's lease as stored.
@@ -97,7 +98,7 @@ pub struct Plan<'a> {
     /// Claims to delete where they are held by this entity; before the inserts.
     pub released: Vec<(ClaimKey, Uuid)>,
     /// Claims to insert; after the deletes none of them may be there.
-    pub claimed: Vec<(ClaimKey, Uuid)>,
+    pub claimed: Vec<(ClaimKey, Claimant)>,
     /// Events to insert.
     pub events: Vec<EventPlan<'a>>,
     /// Documents to insert or update, one per entity; each stored one must have the version that

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use futures::SinkExt as _;
+use futures::{SinkExt as _, StreamExt as _};
 use serde_json::json;
-use tokio_tungstenite::connect_async;
+use tokio::io::AsyncReadExt as _;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, connect_async};
 use uuid::Uuid;
 
 use super::{SOON, World, text, topic};
@@ -185,4 +186,35 @@ async fn a_viewer_that_takes_nothing_is_let_go() {
     // Nobody else noticed.
     let mut other = world.signed_in().await;
     assert_eq!(other.subscribe("company", None).await["type"], "subscribed");
+}
+
+/// The longest wait for a ping and for its answer, and some more.
+const GIVEN_UP: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_is_given_up() {
+    let world = World::new(&[]).await;
+    let mut socket = world.signed_in().await;
+    let mut other = world.signed_in().await;
+    socket.subscribe("company", None).await;
+    other.subscribe("company", None).await;
+    // Read without the library, which would answer.
+    let MaybeTlsStream::Plain(peer) = socket.0.get_mut() else {
+        panic!("this is no plain connection");
+    };
+    let mut told = Vec::new();
+    let silence = tokio::time::timeout(GIVEN_UP, peer.read_to_end(&mut told));
+    // Who answers, as the library does by itself, stays.
+    let answering = async { while let Some(Ok(_)) = other.0.next().await {} };
+    tokio::select! {
+        end = silence => drop(end.unwrap().unwrap()),
+        () = answering => panic!("a peer that answers was given up"),
+    }
+    assert_eq!(
+        told.first_chunk(),
+        Some(&[0x89, 0]),
+        "a ping without contents"
+    );
+    other.say(&json!({"type": "ping"})).await;
+    assert_eq!(other.next().await["type"], "pong");
 }
