@@ -15,7 +15,7 @@ pub struct Details {
     /// The company's own code; with the country, unique in the company.
     pub code: DocumentCode,
     /// The country that issues such documents; any, if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub country: Option<CountryCode>,
     /// Whom such documents identify.
     pub category: Category,
@@ -28,7 +28,7 @@ pub struct Details {
     #[schema(default = true)]
     pub active: bool,
     /// The client's own name for it, unique in the company.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub reference: Option<Reference>,
     /// The client's own notes.
     #[serde(default)]

@@ -22,6 +22,9 @@ const TENANT: Uuid = Uuid::from_u128(0xC0);
 /// How long anything may take; far more than it does.
 const SOON: Duration = Duration::from_secs(20);
 
+/// More than a client's lines ready at once, so that a writer has to wait.
+const CUSTOMERS: usize = READY + 50;
+
 struct World {
     app: Arc<App>,
     journals: Vec<Arc<Memory>>,
@@ -29,7 +32,6 @@ struct World {
 }
 
 impl World {
-    /// A company with more than a client's lines ready at once, so that a writer has to wait.
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key.pem").display().to_string();
@@ -41,7 +43,7 @@ impl World {
         let app = App::with_journals(config, ports.collect()).await.unwrap();
         let customers = app.engine.entities::<Customer>().unwrap();
         let details = json!({"type": "business", "name": "Acme"});
-        for _ in 0..2 * READY {
+        for _ in 0..CUSTOMERS {
             let create = json!({"type": "create", "details": details});
             let create: Command = serde_json::from_value(create).unwrap();
             let meta = Meta::new(TENANT, "usr_test", "request", SOON);
@@ -79,7 +81,7 @@ async fn a_whole_export_says_so_in_its_last_line() {
     let (text, is_proper) = rest(body(Arc::clone(&world.app), TENANT)).await;
     assert!(is_proper && text.ends_with(END));
     // Each customer, each one's event, and the end.
-    assert_eq!(text.lines().count(), 4 * READY + 1);
+    assert_eq!(text.lines().count(), 2 * CUSTOMERS + 1);
 }
 
 #[tokio::test]
