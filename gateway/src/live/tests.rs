@@ -101,14 +101,18 @@ async fn send(app: &App, id: ShipmentId, command: Value) {
     assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
 }
 
+/// Many at a time: a viewer's patience runs meanwhile, and the machine may be busy.
 async fn scan(app: &App, id: ShipmentId, numbers: std::ops::Range<u32>) {
-    for number in numbers {
+    let scan = |number: u32| {
         let at = format!("2026-01-02T{:02}:{:02}:00Z", number / 60 % 24, number % 60);
-        let scan = json!({
+        json!({
             "code": format!("S{number}"), "status": "in_transit", "occurred_at": at,
             "description": "signed by Ana",
-        });
-        send(app, id, json!({"Record": [scan]})).await;
+        })
+    };
+    let scans: Vec<_> = numbers.map(scan).collect();
+    for scans in scans.chunks(50) {
+        send(app, id, json!({ "Record": scans })).await;
     }
 }
 
