@@ -33,6 +33,10 @@ use measure::{Key, Measure};
 use orders::Wanted;
 use stage::{Options, Stage};
 
+/// The same as Quenty's: reservations are measured in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures Quenty; `scripts/bench` starts it with everything that it needs.
 #[derive(Parser)]
 #[command(name = "quenty-bench")]

@@ -22,6 +22,10 @@ use tokio::net::TcpListener;
 
 use token::Tokens;
 
+/// The same as Quenty's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The peer of the benchmarks.
 #[derive(Parser)]
 struct Cli {
