@@ -66,7 +66,14 @@ impl Api {
         let key = Uuid::now_v7().to_string();
         let mut request = Vec::new();
         let (whole, headers) = (self.path(path), self.headers());
-        write_post(&mut request, method, &whole, &headers, Some(&key), body.as_ref());
+        write_post(
+            &mut request,
+            method,
+            &whole,
+            &headers,
+            Some(&key),
+            body.as_ref(),
+        );
         self.exchange(&request, path).await
     }
 

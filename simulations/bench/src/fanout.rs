@@ -130,7 +130,14 @@ impl Work for Scans {
             "occurred_at": at.to_rfc3339_opts(SecondsFormat::Millis, true),
         }] });
         let body = body.to_string();
-        write_post(out, "POST", &self.path, &self.headers, None, body.as_bytes());
+        write_post(
+            out,
+            "POST",
+            &self.path,
+            &self.headers,
+            None,
+            body.as_bytes(),
+        );
         self.next += CARRIERS;
         true
     }

@@ -64,7 +64,9 @@ pub(crate) fn percentile(micros: &mut [u32], share: f64) -> f64 {
     micros.sort_unstable();
     let last = micros.len().saturating_sub(1);
     let place = (last as f64 * share).round() as usize;
-    micros.get(place).map_or(f64::NAN, |it| f64::from(*it) / 1e3)
+    micros
+        .get(place)
+        .map_or(f64::NAN, |it| f64::from(*it) / 1e3)
 }
 
 #[cfg(test)]

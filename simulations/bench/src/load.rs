@@ -225,11 +225,7 @@ pub(crate) struct Rate {
 }
 
 /// [`closed`] with an account of the server's CPU time.
-pub(crate) async fn measured<W: Work>(
-    server: &Server,
-    works: Vec<W>,
-    span: Span,
-) -> Result<Rate> {
+pub(crate) async fn measured<W: Work>(server: &Server, works: Vec<W>, span: Span) -> Result<Rate> {
     let cpu = async {
         tokio::time::sleep(span.warm_up).await;
         let before = server.cpu()?;

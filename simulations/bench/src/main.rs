@@ -93,7 +93,11 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     });
     if let Some(minutes) = cli.soak {
         let is_flat = soak::run(&mut stage, minutes).await?;
-        return Ok(if is_flat { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(if is_flat {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
     }
     let keys: Vec<Key> = match cli.keys.as_slice() {
         [] => Key::iter().collect(),
@@ -127,7 +131,9 @@ async fn measure_all(stage: &mut Stage, keys: &[Key]) -> Result<Vec<Measure>> {
     }
     if wants(Key::Latency) {
         let known = measures.iter().find(|it| it.key == Key::OrdersVsPeer);
-        let capacity = known.and_then(|it| it.sides.first()).map(|it| it.series.median());
+        let capacity = known
+            .and_then(|it| it.sides.first())
+            .map(|it| it.series.median());
         measures.push(latency::measure(stage, capacity).await?);
     }
     if wants(Key::BytesPerOrder) || wants(Key::BytesPerViewer) {

@@ -67,7 +67,14 @@ impl Work for Orders {
             r#"{{"customer":"{customer}","lines":[{{"product":"{product}","quantity":1}}]}}"#
         );
         let key = format!("{}-{}", self.key, self.count);
-        write_post(out, "POST", &self.path, &self.headers, Some(&key), body.as_bytes());
+        write_post(
+            out,
+            "POST",
+            &self.path,
+            &self.headers,
+            Some(&key),
+            body.as_bytes(),
+        );
         true
     }
 
@@ -111,10 +118,9 @@ async fn place(shop: &Shop, wanted: Wanted, span: Span) -> Result<load::Rate> {
 pub(crate) async fn some(shop: &Shop, count: usize) -> Result<Vec<String>> {
     let connections = count.div_ceil(KEPT);
     let works = Orders::at(shop, Wanted::Any, connections);
-    let works = works.into_iter().map(|orders| Limited {
-        orders,
-        left: KEPT,
-    });
+    let works = works
+        .into_iter()
+        .map(|orders| Limited { orders, left: KEPT });
     let within = std::time::Duration::from_secs(120);
     let outcome = load::all(shop.server.address, works.collect(), within).await?;
     let ids = outcome.works.into_iter().flat_map(|work| work.orders.ids);

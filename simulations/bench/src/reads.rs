@@ -60,8 +60,12 @@ pub(crate) async fn measure(stage: &mut Stage, keys: &[Key]) -> Result<Vec<Measu
         keys.contains(&Key::GetVsBare),
     );
     let side = |name| Side::new(name, "GET/s");
-    let mut against_peer = stage.options.begin(Key::GetVsPeer, side("quenty"), side("peer"))?;
-    let mut against_bare = stage.options.begin(Key::GetVsBare, side("quenty"), side("bare"))?;
+    let mut against_peer = stage
+        .options
+        .begin(Key::GetVsPeer, side("quenty"), side("peer"))?;
+    let mut against_bare = stage
+        .options
+        .begin(Key::GetVsBare, side("quenty"), side("bare"))?;
     let span = stage.options.span();
     let quenty = stage.quenty().await?;
     let ids = orders::some(quenty, ORDERS).await?;

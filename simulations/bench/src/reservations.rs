@@ -89,11 +89,7 @@ async fn receive(stock: &Entities<Stock>, products: &[ProductId]) -> Result<()> 
 }
 
 /// Reserves at random for a while; how many a second.
-async fn reserve(
-    stock: &Entities<Stock>,
-    products: &Arc<[ProductId]>,
-    span: Span,
-) -> Result<f64> {
+async fn reserve(stock: &Entities<Stock>, products: &Arc<[ProductId]>, span: Span) -> Result<f64> {
     let from = Instant::now() + span.warm_up;
     let until = from + span.length;
     let done = Arc::new(AtomicU64::new(0));

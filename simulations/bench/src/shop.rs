@@ -194,7 +194,14 @@ impl Work for Receipts {
         let body = json!({ "type": "receipt", "product": product, "location": self.location,
             "quantity": ON_HAND });
         let body = body.to_string();
-        write_post(out, "POST", &self.path, &self.headers, Some(product), body.as_bytes());
+        write_post(
+            out,
+            "POST",
+            &self.path,
+            &self.headers,
+            Some(product),
+            body.as_bytes(),
+        );
         true
     }
 

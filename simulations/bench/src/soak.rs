@@ -34,8 +34,12 @@ pub(crate) async fn run(stage: &mut Stage, minutes: u64) -> Result<bool> {
     let rate = load::measured(&shop.server, works, span).await?.per_second / 2.0;
     let idle = ("QUENTY__ENGINE__IDLE_MS", IDLE_MS.to_string());
     let shop = stage.restart_quenty(&[idle]).await?;
-    println!("{rate:.0} orders/s and as many reads of earlier orders; idle entities leave after {IDLE_MS} ms");
-    println!("minute  resident MiB  orders/s    p50 ms    p99 ms  p99.9 ms  reads p50 ms    p99 ms");
+    println!(
+        "{rate:.0} orders/s and as many reads of earlier orders; idle entities leave after {IDLE_MS} ms"
+    );
+    println!(
+        "minute  resident MiB  orders/s    p50 ms    p99 ms  p99.9 ms  reads p50 ms    p99 ms"
+    );
     let known = Rc::new(RefCell::new(Vec::new()));
     let (mut resident, mut latency) = (Vec::new(), Vec::new());
     for minute in 1..=minutes {
@@ -43,8 +47,8 @@ pub(crate) async fn run(stage: &mut Stage, minutes: u64) -> Result<bool> {
         resident.push(mebibytes);
         latency.push(p99);
     }
-    let is_flat = verdict("resident", &resident, RESIDENT_GROWTH)
-        & verdict("p99", &latency, LATENCY_GROWTH);
+    let is_flat =
+        verdict("resident", &resident, RESIDENT_GROWTH) & verdict("p99", &latency, LATENCY_GROWTH);
     println!("{}", if is_flat { "flat" } else { "not flat" });
     Ok(is_flat)
 }
@@ -68,7 +72,10 @@ async fn one_minute(
     });
     let returns = load::open(shop.server.address, returns.collect(), span, rate);
     let (mut orders, mut returns) = tokio::try_join!(orders, returns)?;
-    remember(known, orders.works.iter_mut().flat_map(|it| it.ids.drain(..)));
+    remember(
+        known,
+        orders.works.iter_mut().flat_map(|it| it.ids.drain(..)),
+    );
     let mebibytes = shop.server.resident()? / f64::from(1 << 20);
     let [p50, p99, p999] = PERCENTILES.map(|(_, share)| percentile(&mut orders.micros, share));
     println!(
@@ -127,6 +134,8 @@ fn verdict(what: &str, minutes: &[f64], growth: f64) -> bool {
         series.median()
     };
     let ratio = median(later) / median(earlier);
-    println!("{what}: the later half is {ratio:.2} times the earlier one, at most {growth} is flat");
+    println!(
+        "{what}: the later half is {ratio:.2} times the earlier one, at most {growth} is flat"
+    );
     ratio <= growth
 }

@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::disk;
+use crate::figures::Series;
 use crate::load::{Rate, Span};
 use crate::measure::{Key, Measure, Side};
 use crate::shop::{self, Shop};
-use crate::figures::Series;
 
 /// What was asked for.
 #[derive(Clone)]
@@ -133,7 +133,6 @@ impl Stage {
         }
         self.peer.as_ref().context("no peer")
     }
-
 }
 
 /// Two sides that have their turns.

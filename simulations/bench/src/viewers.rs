@@ -187,7 +187,10 @@ struct Frame {
 fn frame_in(input: &[u8]) -> Option<Frame> {
     let (first, second) = (*input.first()?, *input.get(1)?);
     let (head, length) = match second & 0x7f {
-        126 => (4, u16::from_be_bytes(*input.get(2..)?.first_chunk()?).into()),
+        126 => (
+            4,
+            u16::from_be_bytes(*input.get(2..)?.first_chunk()?).into(),
+        ),
         127 => (10, u64::from_be_bytes(*input.get(2..)?.first_chunk()?)),
         short => (2, u64::from(short)),
     };
