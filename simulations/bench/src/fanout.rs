@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use chrono::{DateTime, SecondsFormat, TimeDelta};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::api::Api;
@@ -88,6 +88,8 @@ async fn deliver(
     let scans = (0..CARRIERS).map(|number| Scans {
         path: api.path(&format!("/shipments/{shipment}/events")),
         headers: api.headers(),
+        // Carriers tell of what has happened.
+        begin: Utc::now() - TimeDelta::hours(1),
         next: events.start + number,
         end: events.end,
     });
@@ -114,6 +116,7 @@ async fn write_raw(
 struct Scans {
     path: String,
     headers: String,
+    begin: DateTime<Utc>,
     next: usize,
     end: usize,
 }
@@ -123,7 +126,7 @@ impl Work for Scans {
         if self.next >= self.end {
             return false;
         }
-        let at = DateTime::UNIX_EPOCH + TimeDelta::minutes(self.next as i64);
+        let at = self.begin + TimeDelta::milliseconds(self.next as i64);
         let body = json!({ "events": [{
             "code": format!("T{}", self.next),
             "status": "in_transit",
