@@ -182,9 +182,7 @@ async fn start_context(
 ) -> Result<ContextParts, Error> {
     let config = &node.config;
     let shards = journal.shards();
-    let all: Vec<Shard> = (0..shards).map(Shard).collect();
     let leases = Arc::new(Leases::new(shards));
-    leases.set(&journal.take_over(id, &all).await?);
     let feed = Arc::new(Feed::new(Arc::clone(&journal), config.feed_batches));
     let committer = Committer::start(
         name,
@@ -195,6 +193,7 @@ async fn start_context(
         node.displaced.clone(),
         config,
     );
+    let committer = committer.await?;
     Ok(ContextParts {
         name,
         committer,

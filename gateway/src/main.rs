@@ -6,6 +6,11 @@ use clap::{Parser, Subcommand};
 use gateway::config::Config;
 use gateway::{operator, serve, telemetry};
 
+/// Entities and requests are made on one thread and freed on another, over and over: the C library's
+/// allocator spends a third of the program's time on locks there (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Quenty, a logistics engine.
 #[derive(Parser)]
 #[command(version, about, after_help = "Without a command, quenty serves.")]

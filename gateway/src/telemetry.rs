@@ -1,5 +1,6 @@
 //! Logs, traces and metrics: set up once, at the start.
 
+use std::io::IsTerminal as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -65,7 +66,10 @@ fn log(
     format: LogFormat,
 ) -> Box<dyn Layer<tracing_subscriber::layer::Layered<EnvFilter, Registry>> + Send + Sync> {
     // Standard output belongs to the program's own answers, such as an export.
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        // Colours are for people, and every span pays for them.
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Pretty => layer.boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),

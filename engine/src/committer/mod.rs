@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 use uuid::Uuid;
@@ -123,8 +124,12 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    /// Starts a committer; it ends when every handle is gone and its queue is empty.
-    pub(crate) fn start(
+    /// Takes all shards over and starts a committer; it ends when every handle is gone and its queue
+    /// is empty.
+    ///
+    /// # Errors
+    /// When the journal cannot be taken over, or the system gives no thread.
+    pub(crate) async fn start(
         context: &'static str,
         node: Uuid,
         journal: Arc<dyn Journal>,
@@ -132,7 +137,7 @@ impl Committer {
         feed: Arc<Feed>,
         displaced: Displaced,
         config: &Config,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         // Admission bounds what clients have under way; policies, timers and notes come on top.
         let room = config.node_pending_max + 2 * config.policy_concurrency + 1_024;
         let (queue, inbox) = mpsc::channel(room);
@@ -150,14 +155,14 @@ impl Committer {
             timeout: config.commit_timeout(),
             dropped: Drops::default(),
         };
-        tokio::spawn(task.run());
+        run_apart(task).await?;
         let patience = 3 * config.commit_timeout();
-        Self {
+        Ok(Self {
             context,
             queue,
             doubt,
             patience,
-        }
+        })
     }
 
     /// Whether what is handed over can be expected to be written.
@@ -202,6 +207,34 @@ impl Committer {
     async fn send(&self, work: Work) -> Result<(), Error> {
         self.queue.send(work).await.map_err(|_| stopped())
     }
+}
+
+/// Runs a committer on a thread of its own, once it has taken the shards over. A commit is ten
+/// exchanges with the database, one after the other, and everybody waits for it: among the other
+/// tasks it would wait ten times for its turn behind hundreds of them, for half of its time. The
+/// connection is made here, too, since it is served by the runtime that made it.
+async fn run_apart(task: Task) -> Result<(), Error> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| no_thread(&error))?;
+    let (started, result) = oneshot::channel();
+    let run = async move {
+        let taken = task.take_over().await;
+        let is_taken = taken.is_ok();
+        // Whoever starts the engine may have gone away; then all handles have, too.
+        let _ = started.send(taken);
+        if is_taken {
+            task.run().await;
+        }
+    };
+    std::thread::Builder::new()
+        .name("committer".into())
+        .spawn(move || runtime.block_on(run))
+        .map_err(|error| no_thread(&error))?;
+    result.await.map_err(|_| stopped())?
+}
+
+fn no_thread(error: &std::io::Error) -> Error {
+    Error::Unavailable(format!("no thread for a committer: {error}"))
 }
 
 fn stopped() -> Error {

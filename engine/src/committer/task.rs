@@ -38,6 +38,14 @@ pub(super) struct Task {
 type Notes = Vec<(Note, oneshot::Sender<Result<(), Error>>)>;
 
 impl Task {
+    /// Makes this node the owner of all shards.
+    pub(super) async fn take_over(&self) -> Result<(), Error> {
+        let all: Vec<Shard> = (0..self.journal.shards()).map(Shard).collect();
+        let leases = self.journal.take_over(self.node, &all).await?;
+        self.leases.set(&leases);
+        Ok(())
+    }
+
     pub(super) async fn run(mut self) {
         let mut works = Vec::with_capacity(self.batch_max);
         while self.inbox.recv_many(&mut works, self.batch_max).await > 0 {
