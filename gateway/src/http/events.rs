@@ -27,6 +27,7 @@ use uuid::Uuid;
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::list;
+use crate::http::parameter::Form;
 use crate::http::resource::page;
 use crate::live::cursor::Vector;
 use crate::live::feed;
@@ -115,8 +116,9 @@ pub fn routes(api: Api) -> Api {
             .query(
                 "after",
                 "`next_cursor` of the page before; from the beginning without.",
+                Form::Text,
             )
-            .query("limit", "1 to 100; 20 if not given.")
+            .with(list::LIMIT_PARAMETER)
             .gives_page_of::<View>(),
         list,
     )

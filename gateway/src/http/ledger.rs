@@ -8,11 +8,12 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use engine::Recorded;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{PartialSchema as _, ToSchema};
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::list;
+use crate::http::parameter::{Form, WHOLE_MAX};
 use crate::http::resource;
 use crate::problem::Problem;
 
@@ -58,11 +59,16 @@ pub(super) fn routes(api: Api) -> Api {
         .query(
             "stock",
             "The stock item; or else give product and location.",
+            Form::Value(StockId::schema),
         )
-        .query("product", "The product.")
-        .query("location", "The location.")
-        .query("limit", "1 to 100; 20 if not given.")
-        .query("cursor", "`next_cursor` of the page before.")
+        .query("product", "The product.", Form::Value(ProductId::schema))
+        .query("location", "The location.", Form::Value(LocationId::schema))
+        .with(list::LIMIT_PARAMETER)
+        .query(
+            "cursor",
+            "`next_cursor` of the page before.",
+            Form::Whole(0, WHOLE_MAX),
+        )
         .gives_page_of::<View>(),
         list_ledger,
     )
@@ -117,7 +123,7 @@ fn asked(uri: &Uri) -> Result<Asked, Problem> {
             "stock" => stock = Some(value.parse::<StockId>().map_err(no_id)?),
             "product" => product = Some(value.parse::<ProductId>().map_err(no_id)?),
             "location" => location = Some(value.parse::<LocationId>().map_err(no_id)?),
-            "cursor" => after = value.parse().map_err(|_| bad("no cursor of this list"))?,
+            "cursor" => after = list::version("cursor", &value)?,
             "limit" => limit = list::limit(&value)?,
             _ => return Err(list::unknown(&name)),
         }

@@ -50,7 +50,7 @@ pub fn routes(api: Api) -> Api {
             "/parked",
             "Lists events that policies could not handle (superuser)",
         )
-        .query("limit", "1 to 100 of each context; 20 if not given.")
+        .with(list::LIMIT_PARAMETER)
         .gives_page_of::<View>(),
         list_parked,
     )

@@ -137,6 +137,10 @@ const KNOWN: &[(&str, &str)] = &[
         "duplicate-parameter",
         "A query parameter or header came twice.",
     ),
+    (
+        "exclusive-parameters",
+        "Two parameters came that exclude each other. Send one of them.",
+    ),
     ("out-of-range", "The number is too small or too large."),
     (
         "amount-too-precise",

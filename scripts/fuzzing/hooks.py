@@ -1,0 +1,151 @@
+"""What the fuzzer cannot know: who asks, which refusals are rules, and what counts as tried."""
+
+import atexit
+import json
+import os
+import threading
+import zlib
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import schemathesis
+from schemathesis.checks import CheckContext
+from schemathesis.openapi.checks import JsonSchemaError
+
+from seed import Client, administrator
+
+URL = os.environ["FUZZ_URL"]
+COMPANY = Path("company.dict").read_text().strip().strip('"')
+
+# What only whoever runs the installation may do.
+ROOTS = ["/api/v1/companies", "/api/v1/parked", "/api/v1/auth/reset"]
+
+# Refusals with 422 of requests that the document allows. Each is a rule that a schema cannot say.
+RULES = set()
+# Texts that only the server can have made, and names of what is not there.
+RULES |= {"invalid-cursor", "not-found"}
+# Whether a key came before is not to be seen in it.
+RULES |= {"idempotency-key-reused"}
+# Parameters that need or exclude one another.
+RULES |= {"missing-parameter", "exclusive-parameters", "company-missing"}
+# How many decimals an amount may have is up to the currency beside it; the largest amount has the
+# same number of digits as larger ones.
+RULES |= {"amount-too-precise", "amount-out-of-range"}
+# The part before the @ has 64 characters at most, and a pattern for both bounds is not readable.
+RULES |= {"invalid-email"}
+# The last digit of a number of our own making is a check digit.
+RULES |= {"invalid-tracking-number", "tracking-number-reserved"}
+# Amounts of either sign share one schema.
+RULES |= {"negative-amount", "negative-price", "negative-cost", "negative-credit-limit"}
+# Members that depend on one another, or on what the resource is by now.
+RULES |= {"currency-mismatch", "currency-fixed", "discount-too-large", "total-out-of-range"}
+RULES |= {"two-default-shipping", "two-default-billing", "role-out-of-place", "same-location"}
+RULES |= {"unknown-line", "repeated-line", "quantity-too-large", "shipping-address-missing"}
+RULES |= {"parcels-missing", "reason-missing", "status-not-scannable", "location-missing"}
+RULES |= {"quantity-out-of-range", "adjustment-out-of-range", "balance-out-of-range"}
+RULES |= {"customer-blocked", "product-inactive", "location-inactive"}
+# Times are bounded by the clock.
+RULES |= {"estimate-out-of-range", "event-too-old", "event-in-the-future", "end-in-the-past"}
+
+# Parameters that only the server can make up, and preconditions on what only it knows: made-up
+# ones mask all else that is wrong or right about a request, so most are taken off.
+OPAQUE = {"cursor", "after", "from", "ticket", "if-match", "idempotency-key"}
+
+lock = threading.Lock()
+statuses = defaultdict(Counter)
+
+
+class Callers:
+    """Whoever asks. What the fuzzer breaks about them is mended: it may end their sessions and
+    suspend their company, and would find all closed from then on."""
+
+    def __init__(self):
+        self.root = Client(URL)
+        self.root.sign_in(os.environ["QUENTY_ADMIN_EMAIL"])
+        self.admin = None
+
+    def token(self, path):
+        is_roots = any(path.startswith(root) for root in ROOTS)
+        return (self.root if is_roots else self.administrator()).session.headers["Authorization"]
+
+    def administrator(self):
+        with lock:
+            if self.admin is None:
+                self.admin = Client(URL)
+                self.admin.sign_in(administrator(self.root, COMPANY))
+            return self.admin
+
+    def mend(self, code):
+        if code == "session-revoked":
+            with lock:
+                self.admin = None
+        elif code == "company-suspended":
+            self.root.post(f"/companies/{COMPANY}/activate")
+
+
+callers = Callers()
+atexit.register(lambda: Path("statuses.json").write_text(json.dumps(statuses)))
+
+
+@schemathesis.auth(refresh_interval=None)
+class Bearer:
+    def get(self, case, context):
+        return callers.token(context.operation.path)
+
+    def set(self, case, token, context):
+        case.headers = case.headers or {}
+        case.headers["Authorization"] = token
+
+
+def code(response):
+    try:
+        return json.loads(response.content).get("code")
+    except (ValueError, AttributeError):
+        return None
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    # Methods that there are not are tried as well, but are no cases of the operation.
+    if response.request.method == case.operation.method.upper():
+        with lock:
+            statuses[case.operation.label][response.status_code] += 1
+    callers.mend(code(response))
+
+
+def is_kept(case, value):
+    """One in four; the same ones each time."""
+    return zlib.crc32(repr((case.operation.label, case.query, case.body, value)).encode()) % 4 == 0
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Acts in the company that has something. The fuzzer looks again at what a case is after it."""
+    for values in [case.query or {}, case.headers or {}]:
+        for name in OPAQUE & {name.lower() for name in values}:
+            if not is_kept(case, values[name]):
+                del values[name]
+    if "quenty-company" in (case.headers or {}) and not is_kept(case, "company"):
+        case.headers["quenty-company"] = COMPANY
+
+
+@schemathesis.hook
+def filter_failure(context, failure, case, response):
+    """What was left out at the request's own wish is no violation of the schema."""
+    return not (isinstance(failure, JsonSchemaError) and "fields" in (case.query or {}))
+
+
+def is_whole_number_with_a_fraction(fault):
+    """JSON Schema takes 1.0 for an integer. We do not: who sends it computes in floating point."""
+    return fault["code"] == "invalid-type" and "floating point" in fault["detail"]
+
+
+@schemathesis.check
+def refusals_of_good_data_are_rules(ctx: CheckContext, response, case):
+    """422 is right for what the document allows only where a rule refuses that it cannot say."""
+    if response.status_code != 422 or case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    problem = json.loads(response.content)
+    faults = problem.get("errors") or [problem]
+    said = {it["code"] for it in faults if not is_whole_number_with_a_fraction(it)}
+    assert said <= RULES, f"{said - RULES} is no rule beyond the document: {problem}"
