@@ -22,7 +22,7 @@ const OWN_SPAN: u128 = 100_000_000_000_000_000_000_000;
 #[serde(try_from = "String", into = "String")]
 #[schema(
     value_type = String,
-    example = "QT123456789012345678901234",
+    example = "QT123456789012345678901236",
     pattern = "^ *[A-Za-z0-9-]( *[A-Za-z0-9-]){4,39} *$"
 )]
 pub struct TrackingNumber(String);

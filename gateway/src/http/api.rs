@@ -176,12 +176,22 @@ impl Route {
 
     /// Takes a JSON body.
     #[must_use]
-    pub fn takes<T: ToSchema>(mut self) -> Self {
+    pub fn takes<T: ToSchema>(self) -> Self {
+        self.body::<T>(Required::True)
+    }
+
+    /// Takes a JSON body, or none.
+    #[must_use]
+    pub fn may_take<T: ToSchema>(self) -> Self {
+        self.body::<T>(Required::False)
+    }
+
+    fn body<T: ToSchema>(mut self, required: Required) -> Self {
         know::<T>(&mut self.schemas);
         let content = ContentBuilder::new().schema(Some(reference::<T>()));
         let body = RequestBodyBuilder::new()
             .content("application/json", content.build())
-            .required(Some(Required::True));
+            .required(Some(required));
         self.operation = self.operation.request_body(Some(body.build()));
         self
     }

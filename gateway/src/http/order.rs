@@ -140,7 +140,7 @@ pub fn routes(api: Api) -> Api {
             Route::post,
         )
         .waits()
-        .takes::<Cancellation>(),
+        .may_take::<Cancellation>(),
         cancel,
     )
     .add(
@@ -154,7 +154,7 @@ pub fn routes(api: Api) -> Api {
     .add(
         act("/ship", "Hands goods over to a carrier", Route::post)
             .waits()
-            .takes::<NewShipment>(),
+            .may_take::<NewShipment>(),
         ship,
     )
     .add(

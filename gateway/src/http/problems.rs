@@ -159,6 +159,11 @@ const KNOWN: &[(&str, &str)] = &[
         "The location is not active, and takes no goods.",
     ),
     (
+        "location-missing",
+        "Neither the line nor the company says which location serves it. Say it in the line.",
+    ),
+    ("destination-missing", "A transfer says where the goods go."),
+    (
         "own-account",
         "Nobody does this to the account that they are signed in with.",
     ),
@@ -243,6 +248,7 @@ const VALUES: &[&str] = &[
     "invalid-phone",
     "invalid-reference",
     "invalid-sku",
+    "invalid-tracking-number",
     "length-out-of-range",
     "quantity-out-of-range",
     "too-much-metadata",
@@ -250,6 +256,7 @@ const VALUES: &[&str] = &[
     "unknown-currency",
     "unknown-time-zone",
     "weight-out-of-range",
+    "wrong-check-digit",
 ];
 
 /// `GET /problems/{code}`.

@@ -199,7 +199,7 @@ pub fn routes(api: Api) -> Api {
                 "Calls a shipment off",
             ))
             .conditional()
-            .takes::<Cancellation>()
+            .may_take::<Cancellation>()
             .gives::<View>(StatusCode::OK),
             cancel,
         )

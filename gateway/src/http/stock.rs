@@ -244,7 +244,7 @@ fn action(new: &NewMovement, movement: MovementId) -> Result<Action, Problem> {
         }
         (Kind::Transfer, None) => {
             let what = "a transfer says where the goods go";
-            return Err(Problem::invalid("/to", "missing-field", what));
+            return Err(Problem::invalid("/to", "destination-missing", what));
         }
         (_, Some(_)) => {
             let what = "only a transfer goes to another location";

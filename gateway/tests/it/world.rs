@@ -33,7 +33,7 @@ static POSTGRES: OnceCell<World> = OnceCell::const_new();
 pub(crate) struct World {
     /// Signed in as the superuser.
     pub(crate) root: Client,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Runs each case on both backends.
@@ -114,13 +114,18 @@ impl World {
         let nobody = Client::new(app.router());
         Self {
             root: nobody.sign_in(ROOT).await,
-            _folder: folder,
+            folder,
         }
     }
 
     /// Without a credential.
     pub(crate) fn nobody(&self) -> Client {
         self.root.without_token()
+    }
+
+    /// The key that signs access tokens, as PEM.
+    pub(crate) fn signing_key(&self) -> Vec<u8> {
+        std::fs::read(self.folder.path().join("key.pem")).unwrap()
     }
 
     /// A new company's id and the address of its administrator.

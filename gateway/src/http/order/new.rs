@@ -200,7 +200,7 @@ async fn complete(
     }
     let location = line.location.or(default).ok_or_else(|| {
         let what = "name a location: the company has no default one";
-        Problem::invalid(at("location"), "missing-field", what)
+        Problem::invalid(at("location"), "location-missing", what)
     })?;
     let site = named::<Location>(call, location, &at("location")).await?;
     if site.state.0.as_ref().map(|it| it.status) == Some(location::Status::Inactive) {
