@@ -62,7 +62,7 @@ def orders(admin, customer, product, location):
         ("packed", ["pick", "pack"]),
         ("shipped", ["pick", "pack", "ship"]),
     ]
-    for (status, actions), _ in itertools.product(steps, range(6)):
+    for (status, actions), _ in itertools.product(steps, range(20)):
         order = admin.post("/orders", wanted | {"draft": status == "draft"})["id"]
         for action in actions:
             body = {"parcels": [{"weight_g": 500}]} if action == "ship" else {}

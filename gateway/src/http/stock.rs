@@ -248,7 +248,7 @@ fn action(new: &NewMovement, movement: MovementId) -> Result<Action, Problem> {
         }
         (_, Some(_)) => {
             let what = "only a transfer goes to another location";
-            return Err(Problem::invalid("/to", "invalid-value", what));
+            return Err(Problem::invalid("/to", "destination-misplaced", what));
         }
         (Kind::Receipt, None) => MoveKind::Receipt,
         (Kind::Issue, None) => MoveKind::Issue,
