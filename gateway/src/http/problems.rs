@@ -162,6 +162,10 @@ const KNOWN: &[(&str, &str)] = &[
         "location-missing",
         "Neither the line nor the company says which location serves it. Say it in the line.",
     ),
+    (
+        "destination-misplaced",
+        "Only a transfer goes to another location.",
+    ),
     ("destination-missing", "A transfer says where the goods go."),
     (
         "own-account",

@@ -204,26 +204,40 @@ async fn what_is_no_access_token_lets_nobody_in(world: &'static World) {
         .gives(200);
 }
 
+/// A token may be asked for again for a few seconds, since its answer can be lost. So all of many
+/// uses at once are answered, but one answer only is good to go on with: any other ends the family.
 async fn one_of_many_uses_of_a_refresh_token_wins_and_reuse_ends_the_family(world: &'static World) {
-    let good = good(world).await;
-    let body = json!({"refresh_token": good.refresh});
     let client = world.nobody();
-    let uses = (0..20).map(|_| client.post("/auth/refresh", &body));
-    let answers = join_all(uses).await;
-    let winners: Vec<_> = answers.iter().filter(|it| it.status == 200).collect();
-    assert_eq!(winners.len(), 1, "{answers:?}");
-    for loser in answers.iter().filter(|it| it.status != 200) {
-        loser.clone().refuses(401, "session-revoked");
+    let refresh = async |token: &str| {
+        let body = json!({"refresh_token": token});
+        client.post("/auth/refresh", &body).await
+    };
+    let good = good(world).await;
+    let answers = join_all((0..20).map(|_| refresh(&good.refresh))).await;
+    let given: Vec<_> = answers
+        .iter()
+        .filter(|it| it.status == 200)
+        .map(|it| (it.text("refresh_token"), it.text("access_token")))
+        .collect();
+    let mut winners = 0;
+    for (token, _) in &given {
+        match refresh(token).await.status {
+            200 => winners += 1,
+            status => assert_eq!(status, 401),
+        }
     }
-    // The others were reuse: of the family nothing is good any more, not even what the winner got.
-    let refresh = json!({"refresh_token": winners[0].text("refresh_token")});
-    client
-        .post("/auth/refresh", &refresh)
-        .await
-        .refuses(401, "session-revoked");
-    let access = winners[0].text("access_token");
-    for token in [&access, &good.token] {
-        let answer = client.bearing(token).get("/auth/me").await;
+    assert!(
+        !given.is_empty() && winners <= 1,
+        "{winners} of {}",
+        given.len()
+    );
+    // The others were reuse: of the family nothing is good any more.
+    for (token, access) in &given {
+        refresh(token).await.refuses(401, "session-revoked");
+        let answer = client.bearing(access).get("/auth/me").await;
         answer.refuses(401, "session-revoked");
     }
+    refresh(&good.refresh).await.refuses(401, "session-revoked");
+    let answer = client.bearing(&good.token).get("/auth/me").await;
+    answer.refuses(401, "session-revoked");
 }
