@@ -18,6 +18,7 @@ mod configuration;
 mod connections;
 mod contract;
 mod crash;
+mod decoders;
 mod front;
 mod hostile;
 mod idempotency;
