@@ -72,45 +72,81 @@ pub struct AddressEntry {
 
 /// Changes to a customer: what is left out stays as it is, null clears.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 #[schema(as = CustomerPatch)]
 pub struct Patch {
     /// Whether a person or a business.
     #[serde(
         rename = "type",
+        default,
         deserialize_with = "given",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(nullable = false)]
     pub kind: Option<Kind>,
     /// The name.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(nullable = false)]
     pub name: Option<Name>,
     /// Where to write to.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<Email>)]
     pub email: Option<Option<Email>>,
     /// Where to call.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<Phone>)]
     pub phone: Option<Option<Phone>>,
     /// Where to send goods and bills, replaced as a whole.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<AddressEntry>>, max_items = 20)]
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Vec<AddressEntry>, max_items = 20)]
     pub addresses: Option<List<AddressEntry, 0, 20>>,
     /// How much the customer may owe.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<Money>)]
     pub credit_limit: Option<Option<Money>>,
     /// Remarks.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<Text<2000>>)]
     pub notes: Option<Option<Text<2000>>>,
     /// The client's own name for the customer.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<Reference>)]
     pub reference: Option<Option<Reference>>,
     /// The client's own notes, replaced as a whole.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(nullable = false)]
     pub metadata: Option<Metadata>,
 }
 

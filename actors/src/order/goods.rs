@@ -15,6 +15,7 @@ use crate::values::Quantity;
 #[schema(as = OrderPortion)]
 pub struct Portion {
     /// The line's number, from 1.
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
     pub line: u32,
     /// How many.
     pub quantity: Quantity,

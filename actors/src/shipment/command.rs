@@ -117,6 +117,7 @@ pub enum Carrier {
 #[serde(deny_unknown_fields)]
 pub struct Line {
     /// The number of the order's line, or the position if there is no order.
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
     pub line: u32,
     /// The product, if it is in the catalogue.
     #[serde(default)]

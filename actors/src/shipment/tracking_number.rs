@@ -20,7 +20,11 @@ const OWN_SPAN: u128 = 100_000_000_000_000_000_000_000;
 /// A tracking number: 5 to 40 capital letters, digits and hyphens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, example = "QT123456789012345678901234")]
+#[schema(
+    value_type = String,
+    example = "QT123456789012345678901236",
+    pattern = "^ *[A-Za-z0-9-]( *[A-Za-z0-9-]){4,39} *$"
+)]
 pub struct TrackingNumber(String);
 
 impl TrackingNumber {

@@ -4,14 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Invalid;
+use super::codes::one_of;
 
 /// A country's two-letter code of ISO 3166-1, in upper case.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, example = "BR", pattern = "^[A-Z]{2}$")]
 pub struct CountryCode(rust_iso3166::CountryCode);
 
 impl CountryCode {
@@ -68,3 +70,12 @@ impl From<CountryCode> for String {
         country.0.alpha2.to_owned()
     }
 }
+
+impl PartialSchema for CountryCode {
+    fn schema() -> RefOr<Schema> {
+        let names = rust_iso3166::ALL_ALPHA2.iter().copied();
+        one_of("A country's two-letter code of ISO 3166-1.", names, "BR")
+    }
+}
+
+impl ToSchema for CountryCode {}

@@ -4,15 +4,17 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Invalid;
+use super::codes::one_of;
 
 /// A currency's code of ISO 4217, in upper case. Codes without a minor unit (metals, units of
 /// account) are no currencies to be paid in.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
-#[schema(value_type = String, example = "BRL", pattern = "^[A-Z]{3}$")]
 pub struct Currency(iso_currency::Currency);
 
 impl Currency {
@@ -78,3 +80,22 @@ impl Serialize for Currency {
         serializer.serialize_str(self.as_str())
     }
 }
+
+/// All codes, looked for among the combinations of three letters.
+fn all_codes() -> Vec<Currency> {
+    let letters = || 'A'..='Z';
+    letters()
+        .flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])))
+        .filter_map(|code| Currency::new(&String::from_iter(code)).ok())
+        .collect()
+}
+
+impl PartialSchema for Currency {
+    fn schema() -> RefOr<Schema> {
+        let codes = all_codes();
+        let names = codes.iter().map(|code| code.as_str());
+        one_of("A currency's code of ISO 4217.", names, "BRL")
+    }
+}
+
+impl ToSchema for Currency {}

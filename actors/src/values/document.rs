@@ -4,7 +4,7 @@ use super::Invalid;
 
 text_value! {
     /// A company's own code for a type of documents: 1 to 32 upper-case letters, digits, `_` and `-`.
-    DocumentCode, parse: check, max: 32, example: "CPF"
+    DocumentCode, parse: check, max: 32, pattern: r"^[A-Z0-9_-]{1,32}$", example: "CPF"
 }
 
 bounded_integer! {

@@ -2,11 +2,18 @@
 
 use super::Invalid;
 
+/// [`is_local`] and [`is_domain`], but for the length of the local part.
+const PATTERN: &str = concat!(
+    r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*",
+    r"@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
+    r"(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
+);
+
 text_value! {
     /// An e-mail address, kept in lower case, so that it compares without case. Stricter than
     /// RFC 5321: no quoted local part, no address literal, ASCII only. A domain of one label is
     /// allowed, for `admin@localhost`.
-    Email, parse: normalise, max: 254, example: "ana@example.com"
+    Email, parse: normalise, max: 254, pattern: PATTERN, example: "ana@example.com"
 }
 
 fn normalise(text: &str) -> Result<String, Invalid> {

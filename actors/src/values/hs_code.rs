@@ -5,7 +5,7 @@ use super::Invalid;
 text_value! {
     /// A code of the Harmonized System: the 6 digits that all countries share, and up to 4 more
     /// of a national tariff. Digits only, no dots.
-    HsCode, parse: check, max: 10, example: "691110"
+    HsCode, parse: check, max: 10, pattern: "^[0-9]{6,10}$", example: "691110"
 }
 
 fn check(text: &str) -> Result<&str, Invalid> {

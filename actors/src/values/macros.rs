@@ -3,7 +3,7 @@
 /// A value that is a text: `parse` checks and normalises it. Serde, `FromStr` and `TryFrom` all
 /// go through it.
 macro_rules! text_value {
-    ($(#[$doc:meta])* $name:ident, parse: $parse:path, max: $max:literal, example: $example:literal) => {
+    ($(#[$doc:meta])* $name:ident, parse: $parse:path, max: $max:literal, pattern: $pattern:expr, example: $example:literal) => {
         $(#[$doc])*
         #[derive(
             Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
@@ -35,6 +35,7 @@ macro_rules! text_value {
                     .schema_type(utoipa::openapi::schema::Type::String)
                     .min_length(Some(1))
                     .max_length(Some($max))
+                    .pattern(Some($pattern))
                     .examples([$example])
                     .into()
             }
@@ -76,6 +77,24 @@ macro_rules! text_value {
                 value.as_str().to_owned()
             }
         }
+    };
+}
+
+/// Control characters, as patterns of JSON Schema have them within brackets.
+macro_rules! controls {
+    () => {
+        r"\u0000-\u001f\u007f-\u009f"
+    };
+}
+
+/// One character that is neither a control character nor white space, as a pattern.
+macro_rules! visible {
+    () => {
+        concat!(
+            "[^",
+            controls!(),
+            r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+        )
     };
 }
 

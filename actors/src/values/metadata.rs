@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Invalid;
 use super::text::refuse_controls;
 
 /// Up to 20 pairs of texts that mean something to the client only: keys of 1 to 40 characters,
 /// values of up to 500.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>")]
-#[schema(value_type = BTreeMap<String, String>)]
 pub struct Metadata(BTreeMap<String, String>);
 
 impl Metadata {
@@ -62,4 +63,28 @@ impl TryFrom<BTreeMap<String, String>> for Metadata {
     fn try_from(pairs: BTreeMap<String, String>) -> Result<Self, Invalid> {
         Self::new(pairs)
     }
+}
+
+impl PartialSchema for Metadata {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .description(Some(
+                "Pairs of texts that mean something to the client only.",
+            ))
+            .max_properties(Some(20))
+            .property_names(Some(text(1, 40)))
+            .additional_properties(Some(AdditionalProperties::from(Schema::from(text(0, 500)))))
+            .into()
+    }
+}
+
+impl ToSchema for Metadata {}
+
+fn text(shortest: usize, longest: usize) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(shortest))
+        .max_length(Some(longest))
+        .pattern(Some(concat!("^[^", controls!(), "]*$")))
+        .build()
 }

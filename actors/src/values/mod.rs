@@ -7,6 +7,7 @@
 mod macros;
 
 mod address;
+mod codes;
 mod country;
 mod currency;
 mod document;

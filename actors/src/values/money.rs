@@ -16,10 +16,10 @@ const LIMIT: Decimal = Decimal::from_parts(0xA4C6_8000, 0x0003_8D7E, 0, false, 0
 /// An amount of money of any sign, with exactly the decimals of its currency's minor unit. In JSON
 /// the amount is a decimal string, never a number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Deserialize, ToSchema)]
-#[serde(try_from = "Form")]
+#[serde(try_from = "Form", deny_unknown_fields)]
 pub struct Money {
     /// The amount, exact to the currency's minor unit.
-    #[schema(value_type = String, example = "12.34", pattern = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$")]
+    #[schema(value_type = String, example = "12.34", pattern = r"^-?(0|[1-9][0-9]{0,14}|1000000000000000)(\.[0-9]{1,4})?$")]
     amount: Decimal,
     /// The currency.
     currency: Currency,

@@ -4,7 +4,7 @@ use super::Invalid;
 
 text_value! {
     /// A telephone number as ITU-T E.164 has it: `+`, country code, number; 7 to 15 digits in all.
-    Phone, parse: check, max: 16, example: "+5511912345678"
+    Phone, parse: check, max: 16, pattern: r"^\+[1-9][0-9]{6,14}$", example: "+5511912345678"
 }
 
 fn check(text: &str) -> Result<&str, Invalid> {

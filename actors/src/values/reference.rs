@@ -3,10 +3,13 @@
 use super::Invalid;
 use super::text::refuse_controls;
 
+/// Neither a control character anywhere nor white space at an end.
+const PATTERN: &str = concat!("^", visible!(), "([^", controls!(), "]*", visible!(), ")?$");
+
 text_value! {
     /// The client's own name for a resource: 1 to 100 characters, compared exactly. Surrounding
     /// white space is refused rather than cut off, so that what was sent is what is found.
-    Reference, parse: check, max: 100, example: "order-4711"
+    Reference, parse: check, max: 100, pattern: PATTERN, example: "order-4711"
 }
 
 fn check(text: &str) -> Result<&str, Invalid> {

@@ -5,7 +5,7 @@ use super::Invalid;
 text_value! {
     /// A stock keeping unit: 1 to 64 visible ASCII characters, kept in upper case, so that two
     /// spellings of one code cannot name two products.
-    Sku, parse: normalise, max: 64, example: "MUG-RED-03"
+    Sku, parse: normalise, max: 64, pattern: "^[!-~]+$", example: "MUG-RED-03"
 }
 
 fn normalise(text: &str) -> Result<String, Invalid> {

@@ -9,11 +9,23 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::Invalid;
 
+/// At least one character to be seen, and no control character.
+const PATTERN: &str = concat!(
+    "^[^",
+    controls!(),
+    "]*",
+    visible!(),
+    "[^",
+    controls!(),
+    "]*$"
+);
+
 /// What people and things are called.
 pub type Name = Text<200>;
 
-/// One line of 1 to `MAX` characters. White space around it is cut off; control characters, which
-/// include NUL and line breaks, are refused, since databases, labels and logs choke on them.
+/// One line of 1 to `MAX` characters. White space around it counts, and is cut off then; control
+/// characters, which include NUL and line breaks, are refused, since databases, labels and logs
+/// choke on them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Text<const MAX: usize>(Arc<str>);
@@ -24,15 +36,15 @@ impl<const MAX: usize> Text<MAX> {
     /// # Errors
     /// When it is empty, too long, or has control characters.
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim();
-        if text.is_empty() || text.chars().nth(MAX).is_some() {
+        // Before it is trimmed, for that is what the schema can say.
+        if text.trim().is_empty() || text.chars().nth(MAX).is_some() {
             return Err(Invalid::new(
                 "invalid-length",
                 format!("the text must have 1 to {MAX} characters"),
             ));
         }
         refuse_controls(text)?;
-        Ok(Self(text.into()))
+        Ok(Self(text.trim().into()))
     }
 
     /// The value as text.
@@ -61,6 +73,7 @@ impl<const MAX: usize> PartialSchema for Text<MAX> {
             .schema_type(Type::String)
             .min_length(Some(1))
             .max_length(Some(MAX))
+            .pattern(Some(PATTERN))
             .into()
     }
 }

@@ -5,14 +5,16 @@ use std::str::FromStr;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::Invalid;
+use super::codes::one_of;
 
 /// A time zone's name in the IANA data base.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, example = "America/Sao_Paulo")]
 pub struct TimeZone(Tz);
 
 impl TimeZone {
@@ -73,3 +75,16 @@ impl From<TimeZone> for String {
         zone.0.name().to_owned()
     }
 }
+
+impl PartialSchema for TimeZone {
+    fn schema() -> RefOr<Schema> {
+        let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        one_of(
+            "A time zone's name in the IANA data base.",
+            names,
+            "America/Sao_Paulo",
+        )
+    }
+}
+
+impl ToSchema for TimeZone {}

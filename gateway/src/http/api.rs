@@ -1,24 +1,29 @@
 //! Routes and the OpenAPI document, made by the same lines so that they cannot drift apart.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use actors::ids::CompanyId;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::{MethodFilter, on};
-use utoipa::ToSchema;
-use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, Paths};
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterIn, Paths};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type,
+};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
 };
+use utoipa::{PartialSchema as _, ToSchema};
 
 use crate::app::App;
 use crate::http::list;
+use crate::http::parameter::{Form, describe};
 use crate::http::resource::Resource;
 use crate::idempotency;
 use crate::problem;
@@ -91,7 +96,7 @@ impl Api {
             .description(Some("An access token, or an API key."))
             .build();
         let components = ComponentsBuilder::new()
-            .schemas_from_iter(self.schemas)
+            .schemas_from_iter(opened(self.schemas))
             .security_scheme(BEARER, SecurityScheme::Http(bearer));
         let info = InfoBuilder::new()
             .title("Quenty")
@@ -149,7 +154,7 @@ impl Route {
                 ),
             );
         for name in path.split(['{', '}']).skip(1).step_by(2) {
-            operation = operation.parameter(parameter(name, ParameterIn::Path, "", Type::String));
+            operation = operation.parameter(describe(name, ParameterIn::Path, "", Form::Text));
         }
         Self {
             method,
@@ -172,12 +177,22 @@ impl Route {
 
     /// Takes a JSON body.
     #[must_use]
-    pub fn takes<T: ToSchema>(mut self) -> Self {
+    pub fn takes<T: ToSchema>(self) -> Self {
+        self.body::<T>(Required::True)
+    }
+
+    /// Takes a JSON body, or none.
+    #[must_use]
+    pub fn may_take<T: ToSchema>(self) -> Self {
+        self.body::<T>(Required::False)
+    }
+
+    fn body<T: ToSchema>(mut self, required: Required) -> Self {
         know::<T>(&mut self.schemas);
         let content = ContentBuilder::new().schema(Some(reference::<T>()));
         let body = RequestBodyBuilder::new()
             .content("application/json", content.build())
-            .required(Some(Required::True));
+            .required(Some(required));
         self.operation = self.operation.request_body(Some(body.build()));
         self
     }
@@ -229,23 +244,38 @@ impl Route {
 
     /// Takes a query parameter.
     #[must_use]
-    pub fn query(mut self, name: &str, what: &str) -> Self {
-        let parameter = parameter(name, ParameterIn::Query, what, Type::String);
+    pub fn query(mut self, name: &str, what: &str, form: Form) -> Self {
+        let parameter = describe(name, ParameterIn::Query, what, form);
         self.operation = self.operation.parameter(parameter);
         self
     }
 
-    /// Takes the parameters of a list, and the resource's filters.
+    /// Takes a query parameter that several routes share.
+    #[must_use]
+    pub fn with(self, (name, what, form): (&str, &str, Form)) -> Self {
+        self.query(name, what, form)
+    }
+
+    /// Takes a query parameter that must be given.
+    #[must_use]
+    pub fn needs(mut self, name: &str, what: &str, form: Form) -> Self {
+        let parameter = describe(name, ParameterIn::Query, what, form).required(Required::True);
+        self.operation = self.operation.parameter(parameter);
+        self
+    }
+
+    /// Takes the parameters of a list, and the resource's statuses, if it has any, and filters.
     #[must_use]
     pub fn filters<R: Resource>(self) -> Self {
-        let has_status = !R::STATUSES.is_empty();
-        let common = list::PARAMETERS.iter();
-        let common = common.filter(|(name, _)| has_status || *name != "status");
-        let own = R::FILTERS.iter().map(|filter| (filter.name, filter.what));
-        common
-            .copied()
+        let what = "Only with one of these, separated by commas.";
+        let status =
+            (!R::STATUSES.is_empty()).then_some(("status", what, Form::SomeOf(R::STATUSES)));
+        let own = R::FILTERS.iter().map(|it| (it.name, it.what, it.form));
+        list::PARAMETERS
+            .into_iter()
+            .chain(status)
             .chain(own)
-            .fold(self, |route, (name, what)| route.query(name, what))
+            .fold(self, Self::with)
     }
 
     /// Takes an Idempotency-Key, kept in the journal of a context.
@@ -253,19 +283,21 @@ impl Route {
     pub fn keyed(mut self, context: &'static str) -> Self {
         self.keyed = Some(context);
         let what = "1 to 255 characters; the same key and body have one effect and one answer.";
-        self.header(idempotency::KEY.as_str(), what)
+        // Servers cut blanks off the ends of headers.
+        let form = Form::Pattern("^[!-~]([ -~]{0,253}[!-~])?$");
+        self.header(idempotency::KEY.as_str(), what, form)
     }
 
     /// Takes If-Match.
     #[must_use]
     pub fn conditional(self) -> Self {
-        self.conditional_on("The version that is to be changed, quoted, as in ETag.")
+        self.conditional_on("The version that is to be changed, quoted, as in ETag; or `*`.")
     }
 
     /// Takes If-Match, for something other than what the path names.
     #[must_use]
     pub fn conditional_on(self, what: &str) -> Self {
-        self.header("if-match", what)
+        self.header("if-match", what, Form::Pattern(r#"^("[0-9]{1,19}"|\*)$"#))
     }
 
     /// Waits for a saga as the client prefers, and gives with 202 what there is if it goes on.
@@ -275,6 +307,7 @@ impl Route {
         self.header(
             "prefer",
             "`respond-async` answers 202 at once; `wait=3` waits so many seconds for the outcome.",
+            Form::Text,
         )
     }
 
@@ -295,11 +328,12 @@ impl Route {
         self.header(
             "quenty-company",
             "The company to act in; for superusers, who are of none.",
+            Form::Value(CompanyId::schema),
         )
     }
 
-    fn header(mut self, name: &str, what: &str) -> Self {
-        let parameter = parameter(name, ParameterIn::Header, what, Type::String);
+    fn header(mut self, name: &str, what: &str, form: Form) -> Self {
+        let parameter = describe(name, ParameterIn::Header, what, form);
         self.operation = self.operation.parameter(parameter);
         self
     }
@@ -319,6 +353,47 @@ fn reason(status: StatusCode) -> &'static str {
         StatusCode::CREATED => "Created.",
         StatusCode::ACCEPTED => "Under way.",
         _ => "Done.",
+    }
+}
+
+/// The schemas, with parts of others inlined where they take no more members: as a part, such a one
+/// would refuse the members of the other parts.
+fn opened(schemas: Vec<Named>) -> Vec<Named> {
+    let closed: HashMap<_, _> = schemas
+        .iter()
+        .filter_map(|(name, schema)| Some((name.clone(), without_bar(schema)?)))
+        .collect();
+    let open = |part: RefOr<Schema>| match &part {
+        RefOr::Ref(reference) => {
+            let name = reference.ref_location.rsplit('/').next();
+            name.and_then(|name| closed.get(name))
+                .cloned()
+                .unwrap_or(part)
+        }
+        RefOr::T(_) => part,
+    };
+    let open_all = |(name, schema)| match schema {
+        RefOr::T(Schema::AllOf(mut whole)) => {
+            whole.items = whole.items.into_iter().map(open).collect();
+            (name, RefOr::T(Schema::AllOf(whole)))
+        }
+        other => (name, other),
+    };
+    schemas.into_iter().map(open_all).collect()
+}
+
+/// An object that takes no other members, made to take them.
+fn without_bar(schema: &RefOr<Schema>) -> Option<RefOr<Schema>> {
+    let RefOr::T(Schema::Object(object)) = schema else {
+        return None;
+    };
+    match object.additional_properties.as_deref() {
+        Some(AdditionalProperties::FreeForm(false)) => {
+            let mut object = object.clone();
+            object.additional_properties = None;
+            Some(object.into())
+        }
+        _ => None,
     }
 }
 
@@ -347,23 +422,4 @@ fn nullable(kind: Type) -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([kind, Type::Null]))
         .build()
-}
-
-fn parameter(name: &str, place: ParameterIn, what: &str, kind: Type) -> ParameterBuilder {
-    let is_required = matches!(place, ParameterIn::Path);
-    let parameter = ParameterBuilder::new()
-        .name(name)
-        .required(if is_required {
-            Required::True
-        } else {
-            Required::False
-        })
-        .parameter_in(place)
-        .schema(Some(Schema::from(
-            ObjectBuilder::new().schema_type(kind).build(),
-        )));
-    if what.is_empty() {
-        return parameter;
-    }
-    parameter.description(Some(what))
 }

@@ -79,6 +79,7 @@ struct New {
     /// What it is for.
     name: Name,
     /// What it may do; writing implies reading.
+    #[schema(min_items = 1)]
     scopes: BTreeSet<Scope>,
     /// When it ends by itself.
     expires_at: Option<DateTime<Utc>>,

@@ -36,6 +36,7 @@ struct Login {
     /// The e-mail address.
     email: Email,
     /// The password.
+    #[schema(pattern = r"^[^\u0000]*$")]
     password: String,
 }
 
@@ -44,6 +45,7 @@ struct Login {
 #[serde(deny_unknown_fields)]
 struct Refresh {
     /// The token that the last answer gave.
+    #[schema(pattern = r"^[^\u0000]*$")]
     refresh_token: String,
 }
 

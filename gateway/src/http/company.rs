@@ -81,7 +81,7 @@ pub fn routes(api: Api) -> Api {
                 "/companies/{id}/suspend",
                 "Lets nobody of it in (superuser)",
             ))
-            .takes::<Cancellation>(),
+            .may_take::<Cancellation>(),
             suspend,
         )
         .add(

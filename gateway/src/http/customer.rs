@@ -92,7 +92,7 @@ pub fn routes(api: Api) -> Api {
         )
         .add(
             act(Route::post("/customers/{id}/block", "Takes no new orders"))
-                .takes::<Cancellation>(),
+                .may_take::<Cancellation>(),
             block,
         )
         .add(

@@ -8,13 +8,14 @@ use axum::response::Response;
 use engine::{Entity as _, Versioned};
 use serde::{Deserialize, Serialize};
 use strum::VariantNames as _;
-use utoipa::ToSchema;
+use utoipa::{PartialSchema as _, ToSchema};
 use uuid::Uuid;
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::extract::{Body, Path};
 use crate::http::list::{Filter, On};
+use crate::http::parameter::Form;
 use crate::http::resource::{self, Head, Resource, created, done, json_response};
 use crate::problem::Problem;
 
@@ -36,21 +37,25 @@ impl Resource for DocumentType {
         Filter {
             name: "country",
             what: "Only those of this country; without those of any.",
+            form: Form::Value(CountryCode::schema),
             on: On::Site(|text| Some(ids::named(CountryCode::new(text).ok()?.as_str()))),
         },
         Filter {
             name: "category",
             what: "Only of one of these categories, separated by commas.",
+            form: Form::SomeOf(Category::VARIANTS),
             on: On::Status(Category::VARIANTS),
         },
         Filter {
             name: "active",
             what: "Only those in use, `true`, or not in use, `false`.",
+            form: Form::Flag,
             on: On::Flag,
         },
         Filter {
             name: "code",
             what: "Only with this code.",
+            form: Form::Value(DocumentCode::schema),
             on: On::Parent(|text| Some(ids::named(DocumentCode::new(text).ok()?.as_str()))),
         },
     ];

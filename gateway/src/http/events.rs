@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::list;
+use crate::http::parameter::Form;
 use crate::http::resource::page;
 use crate::kinds::{self, Kind};
 use crate::live::cursor::Vector;
@@ -88,8 +89,9 @@ pub fn routes(api: Api) -> Api {
             .query(
                 "after",
                 "`next_cursor` of the page before; from the beginning without.",
+                Form::Text,
             )
-            .query("limit", "1 to 100; 20 if not given.")
+            .with(list::LIMIT_PARAMETER)
             .gives_page_of::<View>(),
         list,
     )

@@ -9,11 +9,12 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use engine::Recorded;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{PartialSchema as _, ToSchema};
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::list;
+use crate::http::parameter::{Form, WHOLE_MAX};
 use crate::http::resource;
 use crate::problem::Problem;
 
@@ -63,16 +64,22 @@ pub(super) fn routes(api: Api) -> Api {
         .query(
             "stock",
             "The stock item; or else give product and location, or a reference.",
+            Form::Value(StockId::schema),
         )
-        .query("product", "The product.")
-        .query("location", "The location.")
+        .query("product", "The product.", Form::Value(ProductId::schema))
+        .query("location", "The location.", Form::Value(LocationId::schema))
         .query(
             "reference",
             "Only the line of the movement with this reference, wherever it was; of a transfer, \
              the line where the goods left.",
+            Form::Value(Reference::schema),
         )
-        .query("limit", "1 to 100; 20 if not given.")
-        .query("cursor", "`next_cursor` of the page before.")
+        .with(list::LIMIT_PARAMETER)
+        .query(
+            "cursor",
+            "`next_cursor` of the page before.",
+            Form::Whole(0, WHOLE_MAX),
+        )
         .gives_page_of::<View>(),
         list_ledger,
     )
@@ -153,7 +160,7 @@ fn asked(uri: &Uri) -> Result<Asked, Problem> {
             "reference" => {
                 reference = Some(Reference::new(&value).map_err(|_| bad("no reference"))?)
             }
-            "cursor" => after = value.parse().map_err(|_| bad("no cursor of this list"))?,
+            "cursor" => after = list::version("cursor", &value)?,
             "limit" => limit = list::limit(&value)?,
             _ => return Err(list::unknown(&name)),
         }

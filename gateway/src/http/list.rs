@@ -8,6 +8,7 @@ use engine::journal::{Document, Query};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::http::parameter::{Form, WHOLE_MAX};
 use crate::problem::Problem;
 
 /// The page size if none is asked for.
@@ -17,24 +18,47 @@ const LIMIT_MAX: u32 = 100;
 /// The longest text searched for, in characters.
 const SEARCH_MAX: usize = 200;
 
-/// The parameters of every list, for the documentation.
-pub const PARAMETERS: [(&str, &str); 9] = [
-    ("limit", "1 to 100; 20 if not given."),
-    ("cursor", "`next_cursor` of the page before."),
+/// What orders lists.
+const SORTS: &[&str] = &["-created_at", "created_at"];
+
+/// The parameters of every list but `status`, for the documentation.
+pub const PARAMETERS: [(&str, &str, Form); 8] = [
+    LIMIT_PARAMETER,
+    ("cursor", "`next_cursor` of the page before.", Form::Text),
     (
         "sort",
         "`-created_at` (newest first, the default) or `created_at`.",
+        Form::OneOf(SORTS),
     ),
     (
         "q",
         "Only those whose names and numbers contain this, compared without case.",
+        Form::Short(SEARCH_MAX),
     ),
-    ("reference", "Only the one with this reference."),
-    ("status", "Only with one of these, separated by commas."),
-    ("created_from", "Only created at or after this time."),
-    ("created_before", "Only created before this time."),
-    ("fields", "Only these members of each, separated by commas."),
+    ("reference", "Only the one with this reference.", Form::Text),
+    (
+        "created_from",
+        "Only created at or after this time.",
+        Form::Time,
+    ),
+    (
+        "created_before",
+        "Only created before this time.",
+        Form::Time,
+    ),
+    (
+        "fields",
+        "Only these members of each, separated by commas.",
+        Form::Text,
+    ),
 ];
+
+/// The page size, for the documentation.
+pub const LIMIT_PARAMETER: (&str, &str, Form) = (
+    "limit",
+    "1 to 100; 20 if not given.",
+    Form::Whole(1, LIMIT_MAX as u64),
+);
 
 /// A filter that a resource has beside the common ones.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +67,8 @@ pub struct Filter {
     pub name: &'static str,
     /// What it does, for the documentation.
     pub what: &'static str,
+    /// What it may be.
+    pub form: Form,
     /// What it looks at.
     pub on: On,
 }
@@ -259,6 +285,17 @@ pub fn limit(text: &str) -> Result<u32, Problem> {
     limit
         .filter(|limit| (1..=LIMIT_MAX).contains(limit))
         .ok_or_else(|| bad("limit", "a whole number from 1 to 100"))
+}
+
+/// A version.
+///
+/// # Errors
+/// 422 when it is no whole number that JSON holds.
+pub fn version(name: &str, text: &str) -> Result<u64, Problem> {
+    let version = text.parse().ok();
+    version
+        .filter(|version| *version <= WHOLE_MAX)
+        .ok_or_else(|| bad(name, "a version is a whole number"))
 }
 
 /// A moment.

@@ -20,8 +20,11 @@ use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::http::api::{Api, Route};
 use crate::http::extract::{Limits, Query};
+use crate::http::parameter::Form;
 use crate::http::resource::json_response;
-use crate::live::{End, Greeting, MESSAGE_BYTES, Session, TICKET_LIFE, Tenure, serve};
+use crate::live::{
+    End, Greeting, MESSAGE_BYTES, Session, TICKET_LIFE, TOPIC_PATTERN, Tenure, serve,
+};
 use crate::problem::Problem;
 use crate::server::Place;
 
@@ -51,7 +54,7 @@ pub fn routes(api: Api) -> Api {
     api.add(
         Route::get("/live", "Watches topics over a WebSocket")
             .open()
-            .query("ticket", ticket)
+            .query("ticket", ticket, Form::Text)
             .gives_other(
                 StatusCode::SWITCHING_PROTOCOLS,
                 "application/json",
@@ -61,12 +64,17 @@ pub fn routes(api: Api) -> Api {
     )
     .add(
         Route::get("/live/sse", "Watches a topic as server-sent events")
-            .query("topic", "`company`, `shipment:shp_…` or `order:ord_…`.")
+            .needs(
+                "topic",
+                "`company`, `shipment:shp_…` or `order:ord_…`.",
+                Form::Pattern(TOPIC_PATTERN),
+            )
             .query(
                 "from",
                 "The cursor to go on from; Last-Event-ID goes before it.",
+                Form::Text,
             )
-            .query("ticket", ticket)
+            .query("ticket", ticket, Form::Text)
             .gives_other(StatusCode::OK, "text/event-stream", "A stream of events."),
         events,
     )

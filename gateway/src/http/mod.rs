@@ -5,6 +5,7 @@ pub mod call;
 pub mod extract;
 pub mod front;
 pub mod list;
+pub mod parameter;
 pub mod resource;
 mod strict;
 

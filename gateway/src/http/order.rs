@@ -16,13 +16,14 @@ use chrono::{DateTime, Utc};
 use engine::journal::ClaimHolder;
 use engine::{Entity as _, Versioned};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{PartialSchema as _, ToSchema};
 use uuid::Uuid;
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::extract::{Body, Nothing, OrDefault, Path};
 use crate::http::list::{self, Filter, On};
+use crate::http::parameter::Form;
 use crate::http::resource::{self, Resource, answer, done};
 use crate::http::shipment::Cancellation;
 use crate::problem::Problem;
@@ -54,6 +55,7 @@ impl Resource for Order {
     const FILTERS: &'static [Filter] = &[Filter {
         name: "customer",
         what: "Only those of this customer.",
+        form: Form::Value(CustomerId::schema),
         on: On::Parent(list::id::<CustomerId>),
     }];
     type View = View;
@@ -65,7 +67,7 @@ impl Resource for Order {
 
 /// Goods to be handed over to a carrier.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewOrderShipment)]
 struct NewShipment {
     /// Which goods; all that are not in a shipment yet, if not given.
@@ -77,6 +79,7 @@ struct NewShipment {
     /// From whom.
     sender: Option<Address>,
     /// Who carries it.
+    #[serde(default)]
     carrier: Carrier,
     /// Which of the carrier's services.
     service: Option<Text<60>>,
@@ -137,7 +140,7 @@ pub fn routes(api: Api) -> Api {
             Route::post,
         )
         .waits()
-        .takes::<Cancellation>(),
+        .may_take::<Cancellation>(),
         cancel,
     )
     .add(
@@ -151,7 +154,7 @@ pub fn routes(api: Api) -> Api {
     .add(
         act("/ship", "Hands goods over to a carrier", Route::post)
             .waits()
-            .takes::<NewShipment>(),
+            .may_take::<NewShipment>(),
         ship,
     )
     .add(

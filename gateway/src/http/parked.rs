@@ -15,6 +15,7 @@ use crate::app::CONTEXTS;
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::extract::Path;
+use crate::http::parameter::Form;
 use crate::http::resource::page;
 use crate::http::{events, list};
 use crate::problem::Problem;
@@ -49,8 +50,8 @@ pub fn routes(api: Api) -> Api {
             "/parked",
             "Lists events that policies could not handle (superuser)",
         )
-        .query("limit", "1 to 100; 20 if not given.")
-        .query("cursor", "`next_cursor` of the page before.")
+        .with(list::LIMIT_PARAMETER)
+        .query("cursor", "`next_cursor` of the page before.", Form::Text)
         .gives_page_of::<View>(),
         list_parked,
     )

@@ -140,6 +140,10 @@ const KNOWN: &[(&str, &str)] = &[
         "duplicate-parameter",
         "A query parameter or header came twice.",
     ),
+    (
+        "exclusive-parameters",
+        "Two parameters came that exclude each other. Send one of them.",
+    ),
     ("out-of-range", "The number is too small or too large."),
     (
         "amount-too-precise",
@@ -157,6 +161,15 @@ const KNOWN: &[(&str, &str)] = &[
         "location-inactive",
         "The location is not active, and takes no goods.",
     ),
+    (
+        "location-missing",
+        "Neither the line nor the company says which location serves it. Say it in the line.",
+    ),
+    (
+        "destination-misplaced",
+        "Only a transfer goes to another location.",
+    ),
+    ("destination-missing", "A transfer says where the goods go."),
     (
         "own-account",
         "Nobody does this to the account that they are signed in with.",

@@ -20,6 +20,7 @@ use crate::http::call::Call;
 use crate::http::events;
 use crate::http::extract::Path;
 use crate::http::list::{self, Asked, Fields, Filter};
+use crate::http::parameter::{Form, WHOLE_MAX};
 use crate::problem::Problem;
 
 /// A kind of entity as the API shows it.
@@ -111,16 +112,32 @@ pub fn routes<R: Resource>(api: Api) -> Api {
     )
     .add(
         Route::get(&one, &format!("Shows: {what}"))
-            .query("at_version", "As it was at this version.")
-            .query("at", "As it was at this time.")
-            .query("fields", "Only these members, separated by commas.")
+            .query(
+                "at_version",
+                "As it was at this version.",
+                Form::Whole(0, WHOLE_MAX),
+            )
+            .query(
+                "at",
+                "As it was at this time; not with `at_version`.",
+                Form::Time,
+            )
+            .query(
+                "fields",
+                "Only these members, separated by commas.",
+                Form::Text,
+            )
             .gives::<R::View>(StatusCode::OK),
         get::<R>,
     )
     .add(
         Route::get(&history, &format!("History: {what}"))
-            .query("after_version", "Only events after this version.")
-            .query("limit", "1 to 100; 20 if not given.")
+            .query(
+                "after_version",
+                "Only events after this version.",
+                Form::Whole(0, WHOLE_MAX),
+            )
+            .with(list::LIMIT_PARAMETER)
             .gives_page_of::<events::View>(),
         history_of::<R>,
     )
@@ -246,9 +263,9 @@ async fn get<R: Resource>(
             "fields" => fields = Some(Fields::read(&value)),
             "at_version" | "at" if then.is_some() => {
                 let what = "`at` and `at_version` exclude each other";
-                return Err(Problem::bad_parameter(name, "invalid-value", what));
+                return Err(Problem::bad_parameter(name, "exclusive-parameters", what));
             }
-            "at_version" => then = Some(Then::Version(version("at_version", &value)?)),
+            "at_version" => then = Some(Then::Version(list::version("at_version", &value)?)),
             "at" => then = Some(Then::Time(list::time("at", &value)?)),
             _ => return Err(list::unknown(&name)),
         }
@@ -289,7 +306,7 @@ async fn history_of<R: Resource>(
     let (mut after, mut limit) = (0, 20);
     for (name, value) in list::pairs(request.uri())? {
         match name.as_str() {
-            "after_version" | "cursor" => after = version(&name, &value)?,
+            "after_version" | "cursor" => after = list::version(&name, &value)?,
             "limit" => limit = list::limit(&value)?,
             _ => return Err(list::unknown(&name)),
         }
@@ -302,11 +319,6 @@ async fn history_of<R: Resource>(
     let next_cursor = (last < entity.version).then(|| last.to_string());
     let data = events.iter().map(events::render).collect();
     Ok(page(data, next_cursor))
-}
-
-fn version(name: &str, text: &str) -> Result<u64, Problem> {
-    text.parse()
-        .map_err(|_| Problem::bad_parameter(name, "invalid-value", "a version is a whole number"))
 }
 
 /// A resource of the company that a body names.

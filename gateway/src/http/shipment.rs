@@ -12,13 +12,14 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use engine::{Entity as _, Versioned};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{PartialSchema as _, ToSchema};
 use uuid::Uuid;
 
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::extract::{Body, OrDefault, Path};
 use crate::http::list::{self, Filter, On};
+use crate::http::parameter::Form;
 use crate::http::resource::{self, Head, Resource, created, done};
 use crate::problem::Problem;
 
@@ -82,6 +83,7 @@ impl Resource for Shipment {
     const FILTERS: &'static [Filter] = &[Filter {
         name: "order",
         what: "Only those of this order.",
+        form: Form::Value(OrderId::schema),
         on: On::Parent(list::id::<OrderId>),
     }];
     type View = View;
@@ -161,7 +163,7 @@ struct Events {
 
 /// Why something is called off.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Cancellation {
     /// Why.
     pub reason: Option<Text<500>>,
@@ -197,7 +199,7 @@ pub fn routes(api: Api) -> Api {
                 "Calls a shipment off",
             ))
             .conditional()
-            .takes::<Cancellation>()
+            .may_take::<Cancellation>()
             .gives::<View>(StatusCode::OK),
             cancel,
         )

@@ -11,7 +11,7 @@ use engine::journal::Document;
 use engine::{Entity as _, Versioned};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{PartialSchema as _, ToSchema};
 use uuid::Uuid;
 
 use crate::http::api::{Api, Route};
@@ -19,6 +19,7 @@ use crate::http::call::Call;
 use crate::http::extract::{Body, Path};
 use crate::http::ledger;
 use crate::http::list::{self, Filter, On};
+use crate::http::parameter::Form;
 use crate::http::resource::{self, Head, Resource, done, json_response};
 use crate::problem::Problem;
 
@@ -68,16 +69,19 @@ impl Resource for Stock {
         Filter {
             name: "product",
             what: "Only of this product.",
+            form: Form::Value(ProductId::schema),
             on: On::Parent(list::id::<ProductId>),
         },
         Filter {
             name: "location",
             what: "Only at this location.",
+            form: Form::Value(LocationId::schema),
             on: On::Site(list::id::<LocationId>),
         },
         Filter {
             name: "low",
             what: "`true`: only those that are low; `false`: only the others.",
+            form: Form::Flag,
             on: On::Flag,
         },
     ];
@@ -114,6 +118,7 @@ struct NewMovement {
     /// For a transfer, where the goods go.
     to: Option<LocationId>,
     /// How much: positive, except for an adjustment, whose sign says the direction.
+    #[schema(minimum = -1_000_000_000_000_i64, maximum = 1_000_000_000_000_i64)]
     quantity: i64,
     /// A remark; for an adjustment the reason, which must be given.
     note: Option<Note>,
@@ -173,7 +178,7 @@ struct Movement {
 struct Patch {
     /// From which available quantity down it counts as low; null if never.
     #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<i64>)]
+    #[schema(value_type = Option<i64>, required = true, minimum = 0, maximum = 1_000_000_000_000_i64)]
     reorder_point: Option<Option<i64>>,
 }
 
@@ -257,11 +262,11 @@ fn action(new: &NewMovement, movement: MovementId) -> Result<Action, Problem> {
         }
         (Kind::Transfer, None) => {
             let what = "a transfer says where the goods go";
-            return Err(Problem::invalid("/to", "missing-field", what));
+            return Err(Problem::invalid("/to", "destination-missing", what));
         }
         (_, Some(_)) => {
             let what = "only a transfer goes to another location";
-            return Err(Problem::invalid("/to", "invalid-value", what));
+            return Err(Problem::invalid("/to", "destination-misplaced", what));
         }
         (Kind::Receipt, None) => MoveKind::Receipt,
         (Kind::Issue, None) => MoveKind::Issue,

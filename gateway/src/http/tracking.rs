@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::http::api::{Api, Route};
 use crate::http::extract::{Limits, Path, Query};
 use crate::http::live;
+use crate::http::parameter::Form;
 use crate::http::resource::json_response;
 use crate::live::Greeting;
 use crate::problem::Problem;
@@ -74,7 +75,7 @@ pub fn routes(api: Api) -> Api {
     .add(
         Route::get("/tracking/{tracking_number}/live", "Watches a shipment")
             .open()
-            .query("from", "The cursor to go on from.")
+            .query("from", "The cursor to go on from.", Form::Text)
             .gives_other(StatusCode::SWITCHING_PROTOCOLS, "application/json", ws),
         watch,
     )

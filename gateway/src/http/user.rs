@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use engine::{Entity as _, Versioned};
 use serde::{Deserialize, Serialize};
 use strum::VariantNames as _;
-use utoipa::ToSchema;
+use utoipa::{PartialSchema as _, ToSchema};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -19,6 +19,7 @@ use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::extract::{Body, Nothing, Path};
 use crate::http::list::{self, Filter, On};
+use crate::http::parameter::Form;
 use crate::http::resource::{self, Head, Resource, created, done};
 use crate::problem::Problem;
 
@@ -74,7 +75,7 @@ impl Resource for User {
 /// A password of 8 to 200 characters.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
-#[schema(value_type = String, min_length = 8, max_length = 200)]
+#[schema(value_type = String, min_length = 8, max_length = 200, pattern = r"^[^\u0000]*$")]
 pub struct Password(String);
 
 impl TryFrom<String> for Password {
@@ -133,12 +134,15 @@ struct New {
 struct Changes {
     /// The name.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     name: Option<Name>,
     /// What the user may do.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     role: Option<Role>,
     /// The password; a new one ends all of the user's sessions.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     password: Option<Password>,
     /// The client's own name for the user.
     #[serde(default, deserialize_with = "given")]
@@ -146,6 +150,7 @@ struct Changes {
     reference: Option<Option<Reference>>,
     /// The client's own notes, replaced as a whole.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     metadata: Option<Metadata>,
 }
 
@@ -275,6 +280,7 @@ impl Resource for Session {
     const FILTERS: &'static [Filter] = &[Filter {
         name: "user",
         what: "Only those of this user.",
+        form: Form::Value(UserId::schema),
         on: On::Parent(list::id::<UserId>),
     }];
     type View = SessionView;

@@ -38,4 +38,4 @@ pub use session::Session;
 pub use socket::{Greeting, MESSAGE_BYTES, serve};
 pub use tenure::{End, Tenure};
 pub use ticket::{LIFE as TICKET_LIFE, Tickets};
-pub use topic::{PUBLIC, Seen, Topic};
+pub use topic::{PATTERN as TOPIC_PATTERN, PUBLIC, Seen, Topic};

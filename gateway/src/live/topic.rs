@@ -65,6 +65,9 @@ pub struct Kind {
 /// What a company's people can watch. Another resource takes another line here.
 static KINDS: [Kind; 2] = [kind::<Shipment>(), kind::<Order>()];
 
+/// What names of topics look like.
+pub const PATTERN: &str = "^(company|(shipment:shp|order:ord)_[0-7][0-9a-hjkmnp-tv-z]{25})$";
+
 /// What everybody can watch who knows a tracking number: nothing that tells of a person. The topic
 /// follows from the connection, so its name has no id.
 pub static PUBLIC: Kind = Kind {

@@ -14,7 +14,7 @@ cases! {
 }
 
 /// An id of each resource, by the first part of its path.
-async fn one_of_each(shop: &Shop) -> Vec<(&'static str, String)> {
+pub(crate) async fn one_of_each(shop: &Shop) -> Vec<(&'static str, String)> {
     let product = shop.product(5).await;
     let order = shop.packed(&[(&product, 1)]).await;
     let shipment = shop.ship(&order, &json!({})).await;

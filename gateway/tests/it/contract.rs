@@ -78,6 +78,14 @@ async fn the_document_describes_itself_whole(world: &'static World) {
 
 async fn the_document_says_what_a_client_may_meet(world: &'static World) {
     let document = world.nobody().get("//openapi.json").await.gives(200);
+    let parameters = document["paths"]["/api/v1/live/sse"]["get"]["parameters"].as_array();
+    for parameter in parameters.unwrap() {
+        assert_eq!(
+            parameter["required"],
+            parameter["name"] == "topic",
+            "{parameter}"
+        );
+    }
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let takes = |name: &str| {

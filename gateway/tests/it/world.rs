@@ -35,7 +35,7 @@ pub(crate) struct World {
     pub(crate) root: Client,
     /// For what no client can ask for.
     pub(crate) app: Arc<App>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Runs each case on both backends.
@@ -117,13 +117,18 @@ impl World {
         Self {
             root: nobody.sign_in(ROOT).await,
             app,
-            _folder: folder,
+            folder,
         }
     }
 
     /// Without a credential.
     pub(crate) fn nobody(&self) -> Client {
         self.root.without_token()
+    }
+
+    /// The key that signs access tokens, as PEM.
+    pub(crate) fn signing_key(&self) -> Vec<u8> {
+        std::fs::read(self.folder.path().join("key.pem")).unwrap()
     }
 
     /// A new company's id and the address of its administrator.

@@ -72,34 +72,35 @@ pub(super) struct Line {
 
 /// Changes to an order: what is left out stays as it is, null clears.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 #[schema(as = OrderPatch)]
 pub(super) struct Changes {
     /// All lines, in place of the present ones.
-    #[serde(deserialize_with = "given")]
-    #[schema(value_type = Option<Vec<Line>>, min_items = 1, max_items = 200)]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<Line>, min_items = 1, max_items = 200)]
     lines: Option<List<Line, 1, LINES_AT_MOST>>,
     /// Where the goods go.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Address>)]
     shipping_address: Option<Option<Address>>,
     /// Where the invoice goes.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Address>)]
     billing_address: Option<Option<Address>>,
     /// For whoever handles it.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Note>)]
     notes: Option<Option<Note>>,
     /// The client's own name for it.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Reference>)]
     reference: Option<Option<Reference>>,
     /// The client's own notes, replaced as a whole.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     metadata: Option<Metadata>,
     /// When it should arrive.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     estimated_delivery: Option<Option<DateTime<Utc>>>,
 }
 
@@ -199,7 +200,7 @@ async fn complete(
     }
     let location = line.location.or(default).ok_or_else(|| {
         let what = "name a location: the company has no default one";
-        Problem::invalid(at("location"), "missing-field", what)
+        Problem::invalid(at("location"), "location-missing", what)
     })?;
     let site = named::<Location>(call, location, &at("location")).await?;
     if site.state.0.as_ref().map(|it| it.status) == Some(location::Status::Inactive) {

@@ -1,0 +1,367 @@
+//! Requests made to break a server: each gets a clear refusal, and memory stays bounded.
+
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const PASSWORD: &str = "correct-horse-battery";
+/// How long a server, or an answer, may take: ample, for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How much the memory of a server may grow under all of a test's requests, in KiB: many times what
+/// one request may hold, and a fraction of what the requests come to unpacked.
+const GROWTH_KIB: u64 = 192 * 1024;
+
+/// A server as a process of its own, so that its memory can be measured.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    token: String,
+    _folder: TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let child = Command::new(env!("CARGO_BIN_EXE_quenty"))
+            .current_dir(folder.path())
+            .env("QUENTY_ADMIN_PASSWORD", PASSWORD)
+            .env("QUENTY__GATEWAY__LISTEN", "127.0.0.1:0")
+            .env("QUENTY__TELEMETRY__METRICS_LISTEN", "")
+            .env("QUENTY__AUTH__PASSWORD_MEMORY_KIB", "64")
+            .stdin(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        let address = loop {
+            let said = std::fs::read_to_string(&log).unwrap();
+            let place = said.split_once("quenty serves http://");
+            if let Some((address, _)) = place.and_then(|(_, rest)| rest.split_once(' ')) {
+                break address.parse().unwrap();
+            }
+            assert!(Instant::now() < deadline, "no start: {said}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let mut server = Self {
+            child,
+            address,
+            token: String::new(),
+            _folder: folder,
+        };
+        server.token = server.sign_in().await;
+        server
+    }
+
+    async fn sign_in(&self) -> String {
+        let body = json!({"email": "admin@localhost", "password": PASSWORD}).to_string();
+        let answer = self
+            .post("/auth/login", "application/json", body.as_bytes())
+            .await;
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let tokens: Value = serde_json::from_str(body).unwrap();
+        tokens["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// What is answered to these bytes, until the server closes. It may close before it has read
+    /// them all.
+    async fn raw(&self, bytes: &[u8]) -> String {
+        let (mut reader, mut writer) = TcpStream::connect(self.address).await.unwrap().into_split();
+        let mut answer = Vec::new();
+        let talk = async {
+            let _ = tokio::join!(writer.write_all(bytes), reader.read_to_end(&mut answer));
+        };
+        tokio::time::timeout(PATIENCE, talk).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    async fn post(&self, path: &str, headers: &str, body: &[u8]) -> String {
+        let mut request = format!(
+            "POST /api/v1{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             authorization: Bearer {}\r\ncontent-length: {}\r\ncontent-type: {headers}\r\n\r\n",
+            self.token,
+            body.len(),
+        )
+        .into_bytes();
+        request.extend(body);
+        self.raw(&request).await
+    }
+
+    /// The most memory that the process has held so far, in KiB.
+    fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let words = line.unwrap().split_whitespace();
+        words
+            .skip(1)
+            .map(|it| it.parse::<u64>())
+            .next()
+            .unwrap()
+            .unwrap()
+    }
+
+    async fn is_well(&self) {
+        let answer =
+            self.raw(b"GET /health/ready HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        assert!(answer.await.starts_with("HTTP/1.1 200"));
+    }
+}
+
+fn status(answer: &str) -> u16 {
+    let status = answer.strip_prefix("HTTP/1.1 ").and_then(|it| it.get(..3));
+    status.and_then(|it| it.parse().ok()).unwrap_or_default()
+}
+
+/// Bodies that no good client sends, within the bound on their size and beyond it.
+fn bodies() -> Vec<(&'static str, Vec<u8>)> {
+    let text = |text: &str| text.as_bytes().to_vec();
+    let in_name = |value: &str| text(&format!(r#"{{"name":{value},"currency":"BRL"}}"#));
+    let keys: Vec<_> = (0..60_000).map(|it| format!("\"k{it}\":\"v\"")).collect();
+    vec![
+        ("deep arrays", in_name(&"[".repeat(10_000))),
+        (
+            "deep arrays that end",
+            in_name(&format!("{}{}", "[".repeat(10_000), "]".repeat(10_000))),
+        ),
+        ("deep objects", in_name(&r#"{"a":"#.repeat(10_000))),
+        (
+            "half a million elements",
+            in_name(&format!("[{}1]", "1,".repeat(500_000))),
+        ),
+        (
+            "a million elements",
+            in_name(&format!("[{}1]", "1,".repeat(1_000_000))),
+        ),
+        ("many keys", text(&format!("{{{}}}", keys.join(",")))),
+        (
+            "a key twice",
+            text(r#"{"name":"a","name":"b","currency":"BRL"}"#),
+        ),
+        (
+            "a key twice, once escaped",
+            text(r#"{"name":"a","n\u0061me":"b","currency":"BRL"}"#),
+        ),
+        (
+            "a key twice within",
+            text(r#"{"name":"a","currency":"BRL","metadata":{"a":"1","a":"2"}}"#),
+        ),
+        ("NUL", in_name(r#""a\u0000b""#)),
+        ("a raw NUL", in_name("\"a\0b\"")),
+        ("a lone high surrogate", in_name(r#""\ud800""#)),
+        ("a lone low surrogate", in_name(r#""\udc00""#)),
+        (
+            "surrogates in the wrong order",
+            in_name(r#""\udc00\ud800""#),
+        ),
+        (
+            "no UTF-8",
+            [&b"{\"name\":\"\xff\xfe\""[..], b",\"currency\":\"BRL\"}"].concat(),
+        ),
+        (
+            "an overlong slash",
+            [&b"{\"name\":\"\xc0\xaf\""[..], b",\"currency\":\"BRL\"}"].concat(),
+        ),
+        ("a huge number", in_name(&"9".repeat(100_000))),
+        ("a huge exponent", in_name("1e999999999")),
+        ("not a number", in_name("NaN")),
+        (
+            "a byte order mark",
+            text("\u{feff}{\"name\":\"a\",\"currency\":\"BRL\"}"),
+        ),
+        (
+            "UTF-16",
+            "{\"name\":1}"
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect(),
+        ),
+        ("a comment", in_name("/* */\"a\"")),
+        (
+            "a long text",
+            in_name(&format!("\"{}\"", "x".repeat(900_000))),
+        ),
+        ("nothing", Vec::new()),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_bodies_are_refused_in_bounded_memory() {
+    let server = Server::start().await;
+    let before = server.peak_kib();
+    for (what, body) in bodies() {
+        for round in futures::future::join_all(
+            (0..4).map(|_| server.post("/companies", "application/json", &body)),
+        )
+        .await
+        {
+            assert!(
+                [400, 413, 422].contains(&status(&round)),
+                "{what}: {round:.300}"
+            );
+            assert!(
+                round.contains("application/problem+json"),
+                "{what}: {round:.300}"
+            );
+        }
+    }
+    let grown = server.peak_kib() - before;
+    assert!(grown < GROWTH_KIB, "{grown} KiB more");
+    server.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_packed_is_not_unpacked() {
+    let server = Server::start().await;
+    let before = server.peak_kib();
+    // A gigabyte of blanks as gzip has it: blocks that repeat what stands before them.
+    let bomb: Vec<u8> = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]
+        .into_iter()
+        .chain([0xed, 0xc1, 1, 13].into_iter().cycle().take(900_000))
+        .collect();
+    for coding in ["gzip", "deflate", "br", "zstd", "gzip, gzip", "x-unknown"] {
+        let headers = format!("application/json\r\ncontent-encoding: {coding}");
+        let answer = server.post("/companies", &headers, &bomb).await;
+        assert!(
+            [400, 415].contains(&status(&answer)),
+            "{coding}: {answer:.300}"
+        );
+    }
+    let grown = server.peak_kib() - before;
+    assert!(grown < GROWTH_KIB, "{grown} KiB more");
+    server.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_have_a_bound() {
+    let server = Server::start().await;
+    let before = server.peak_kib();
+    let long = "x".repeat(1 << 20);
+    let many = "a: b\r\n".repeat((1 << 20) / 6);
+    for head in [
+        format!("GET / HTTP/1.1\r\nhost: x\r\nx: {long}\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: x\r\n{many}\r\n"),
+        format!("GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n"),
+        format!("{long} / HTTP/1.1\r\nhost: x\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: x\r\n{long}: y\r\n\r\n"),
+    ] {
+        let answers = futures::future::join_all((0..8).map(|_| server.raw(head.as_bytes()))).await;
+        for answer in answers {
+            // A connection that is closed while it still sends may lose its answer.
+            let code = status(&answer);
+            assert!(
+                answer.is_empty() || [400, 414, 431].contains(&code),
+                "{head:.60}: {answer:.300}"
+            );
+        }
+    }
+    let grown = server.peak_kib() - before;
+    assert!(grown < GROWTH_KIB, "{grown} KiB more");
+    server.is_well().await;
+}
+
+/// Requests whose end two readers could see at different places. The second one, in what some would
+/// take for the body, is never answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_smuggled() {
+    let server = Server::start().await;
+    let hidden = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
+    let head = "POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let length = hidden.len() + 5;
+    for (what, rest) in [
+        (
+            "both lengths",
+            format!(
+                "content-length: {length}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
+            ),
+        ),
+        (
+            "both, the other way",
+            format!("transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n{hidden}"),
+        ),
+        (
+            "two lengths",
+            format!("content-length: 0\r\ncontent-length: {length}\r\n\r\n{hidden}"),
+        ),
+        (
+            "a list of lengths",
+            format!("content-length: 0, {length}\r\n\r\n{hidden}"),
+        ),
+        (
+            "a signed length",
+            format!("content-length: +0\r\n\r\n{hidden}"),
+        ),
+        (
+            "a negative length",
+            format!("content-length: -1\r\n\r\n{hidden}"),
+        ),
+        (
+            "a hexadecimal length",
+            format!("content-length: 0x0\r\n\r\n{hidden}"),
+        ),
+        (
+            "an endless length",
+            format!("content-length: 99999999999999999999\r\n\r\n{hidden}"),
+        ),
+        (
+            "a blank before the colon",
+            format!("transfer-encoding : chunked\r\n\r\n0\r\n\r\n{hidden}"),
+        ),
+        (
+            "another coding",
+            format!("transfer-encoding: xchunked\r\n\r\n0\r\n\r\n{hidden}"),
+        ),
+        (
+            "chunked, then not",
+            format!("transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n{hidden}"),
+        ),
+        (
+            "a folded header",
+            format!("x: y\r\n transfer-encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"),
+        ),
+        (
+            "a header without colon",
+            format!("x\r\ncontent-length: 0\r\n\r\n{hidden}"),
+        ),
+        (
+            "NUL in a header",
+            format!("x: a\0b\r\ncontent-length: 0\r\n\r\n{hidden}"),
+        ),
+        (
+            "a bare CR",
+            format!("x: a\rcontent-length: 0\r\n\r\n{hidden}"),
+        ),
+        (
+            "a chunk of no size",
+            format!("transfer-encoding: chunked\r\n\r\nzz\r\n{hidden}"),
+        ),
+        (
+            "a chunk too large to count",
+            format!("transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n{hidden}"),
+        ),
+        (
+            "a negative chunk",
+            format!("transfer-encoding: chunked\r\n\r\n-1\r\n{hidden}"),
+        ),
+        (
+            "a chunk that ends too late",
+            format!("transfer-encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n{hidden}"),
+        ),
+    ] {
+        let answer = server.raw(format!("{head}{rest}").as_bytes()).await;
+        assert_eq!(status(&answer) / 100, 4, "{what}: {answer}");
+        assert!(!answer.contains("HTTP/1.1 200"), "{what}: {answer}");
+    }
+    server.is_well().await;
+}
