@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
-use tracing::Span;
+use tracing::{Span, dispatcher};
 use uuid::Uuid;
 
 use self::drops::Drops;
@@ -226,9 +226,11 @@ async fn run_apart(task: Task) -> Result<(), Error> {
             task.run().await;
         }
     };
+    // Spans go where those of whoever starts the engine go.
+    let traces = dispatcher::get_default(Clone::clone);
     std::thread::Builder::new()
         .name("committer".into())
-        .spawn(move || runtime.block_on(run))
+        .spawn(move || dispatcher::with_default(&traces, || runtime.block_on(run)))
         .map_err(|error| no_thread(&error))?;
     result.await.map_err(|_| stopped())?
 }
