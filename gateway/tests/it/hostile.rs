@@ -328,8 +328,11 @@ const BEFORE: [(&str, &str); 19] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_smuggled() {
     let server = Server::start().await;
-    let hidden = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
+    let hidden = "GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let head = "POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    // Where the first one's end is clear, the second one is a request like any other.
+    let clear = format!("{head}content-length: 0\r\n\r\n{hidden}");
+    assert!(server.raw(clear.as_bytes()).await.contains("HTTP/1.1 200"));
     for (what, before) in BEFORE {
         let answer = server
             .raw(format!("{head}{before}{hidden}").as_bytes())
