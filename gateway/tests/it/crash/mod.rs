@@ -11,13 +11,22 @@
 
 mod check;
 mod client;
+mod cluster;
+mod database;
+mod disk;
+mod fsync;
 mod load;
 mod metrics;
 mod moments;
+mod network;
+mod proxy;
 mod server;
 mod shell;
 mod shop;
 mod tour;
+mod traced;
+mod tracer;
+mod trial;
 
 use std::time::{Duration, Instant};
 
@@ -110,11 +119,29 @@ async fn survive(home: Home, end: End, rounds: usize) {
 
 /// Waits until so many more requests have succeeded.
 async fn until_good(api: &Api, more: usize) {
-    let (wanted, deadline) = (api.succeeded() + more, Instant::now() + GOOD_WITHIN);
-    while api.succeeded() < wanted {
+    until_more(|| api.succeeded(), more, "have succeeded").await;
+}
+
+/// Waits until so many more were told to come again later.
+async fn until_put_off(api: &Api, more: usize) {
+    until_more(|| api.put_off(), more, "were put off").await;
+}
+
+async fn until_more(count: impl Fn() -> usize, more: usize, what: &str) {
+    let (wanted, deadline) = (count() + more, Instant::now() + GOOD_WITHIN);
+    while count() < wanted {
         let is_time_left = Instant::now() < deadline;
-        assert!(is_time_left, "{} of {wanted}", api.succeeded());
+        assert!(is_time_left, "{} of {wanted} {what}", count());
         tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// One amount for every day, and a larger one for a campaign.
+fn amount<T>(daily: T, campaign: T) -> T {
+    if std::env::var_os("QUENTY_TEST_CAMPAIGN").is_some() {
+        campaign
+    } else {
+        daily
     }
 }
 
