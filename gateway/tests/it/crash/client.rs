@@ -150,13 +150,12 @@ impl Api {
             .await
     }
 
-    /// What there must be at a path, whatever state the storage is in: asked for once.
-    pub(super) async fn get_at_once(&self, path: &str) -> Value {
+    /// What must be at a path whatever state the storage is in: asked for once.
+    pub(super) async fn get_at_once(&self, path: &str) {
         let base = format!("http://{}/api/v1", *self.place.borrow());
         let answer = take(self.named(self.http.get(format!("{base}{path}")))).await;
         let answer = answer.unwrap();
         assert_eq!(answer.status, 200, "GET {path}: {}", answer.body);
-        answer.json()
     }
 
     /// What there must be at a path.

@@ -28,6 +28,8 @@ const WATCH: [&str; 5] = [
     "-e",
     "trace=pwrite64,fsync,fdatasync,write,writev,sendto,sendmsg",
 ];
+/// What the name of a file ends with that is there to keep what is appended to it.
+const LOG: &str = ".db-wal";
 /// What comes before an order's reference, in its event and its document as well as in an answer.
 const REFERENCE: &str = r#"\"reference\":\""#;
 
@@ -92,7 +94,7 @@ impl Trace {
     }
 
     fn begins(&mut self, now: usize, call: &str) {
-        if place(call).is_some_and(|it| it.starts_with("socket:") || it.starts_with("TCP:")) {
+        if place(call).is_some_and(|it| it.starts_with("socket:")) {
             for reference in references(call) {
                 self.answered.entry(reference).or_insert(now);
             }
@@ -100,7 +102,8 @@ impl Trace {
     }
 
     fn ends(&mut self, began: usize, now: usize, call: &str) {
-        let Some(file) = place(call).filter(|it| it.starts_with('/')) else {
+        // Its own scratch files are none of anybody's business.
+        let Some(file) = place(call).filter(|it| it.ends_with(LOG)) else {
             return;
         };
         if call.starts_with("pwrite64") {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use tokio::sync::watch;
 
-use super::client::{Api, Change};
+use super::client::Api;
 use super::load::Load;
 use super::server::{self, Home, Server};
 use super::shop::Shop;
 use super::{GOOD_BETWEEN, check, until_good};
+
+/// Products of which there are few: enough of them that one is left to ask for.
+const SCARCE: usize = 5;
 
 /// A server, and clients that do not stop asking it.
 pub(super) struct Trial {
@@ -44,7 +46,7 @@ impl Trial {
         let watcher = look(&server).await;
         let (_place, found_at) = watch::channel(server.address);
         let api = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
-        let (api, shop) = Shop::open(api).await;
+        let (api, shop) = Shop::open_with(api, SCARCE).await;
         let load = Load::start(&api, &shop, seed);
         until_good(&api, GOOD_BETWEEN).await;
         let trial = Self {
@@ -58,15 +60,10 @@ impl Trial {
         (trial, watcher)
     }
 
-    /// An order that is there whatever comes: its path.
+    /// An order that the server holds in memory: its path.
     pub(super) async fn resident(&self) -> String {
-        let lines = json!([{ "product": self.shop.common[0], "quantity": 1 }]);
-        let order = json!({ "customer": self.shop.customers[0], "lines": lines, "draft": true });
-        let answer = self
-            .api
-            .ask_for(&Change::new("resident", "/orders", order))
-            .await;
-        format!("/orders/{}", answer.json()["id"].as_str().unwrap())
+        let orders = self.api.get("/orders?limit=1").await;
+        format!("/orders/{}", orders["data"][0]["id"].as_str().unwrap())
     }
 
     /// Waits until it works again, and how long that takes from now on; then gives it some time to
