@@ -22,6 +22,9 @@ const CUT_EVERY: Duration = Duration::from_millis(500);
 const SILENT: [usize; 2] = [2, 20];
 const SILENCES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(13)];
 
+/// How often connections are forgotten, daily and in a campaign.
+const FORGOTTEN: [usize; 2] = [2, 20];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_its_connections_ended_it_keeps_its_word() {
     let Some(url) = postgres::database("ended connections").await else {
@@ -78,6 +81,23 @@ async fn with_a_database_that_says_nothing_it_keeps_its_word() {
         recoveries.push(trial.recover(round).await);
     }
     eprintln!("first good write after each silence: {recoveries:?}");
+    trial.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_its_connections_forgotten_it_keeps_its_word() {
+    let Some((proxy, home)) = on_proxy("forgotten connections").await else {
+        return;
+    };
+    let trial = Trial::start(home).await;
+    let [daily, campaign] = FORGOTTEN;
+    let mut recoveries = Vec::new();
+    for round in 0..amount(daily, campaign) {
+        proxy.forget();
+        recoveries.push(trial.recover(round).await);
+    }
+    eprintln!("first good write after all was forgotten: {recoveries:?}");
+    assert!(is_felt(&trial));
     trial.end().await;
 }
 

@@ -25,6 +25,15 @@ struct Weather {
     is_silent: bool,
     /// How often all connections were cut.
     cuts: usize,
+    /// How often all connections were forgotten.
+    lapses: usize,
+}
+
+impl Weather {
+    /// Whether a connection is carried that was made in a given weather.
+    fn carries(&self, made_in: &Self) -> bool {
+        !self.is_silent && self.lapses == made_in.lapses
+    }
 }
 
 impl Proxy {
@@ -41,6 +50,12 @@ impl Proxy {
             cut,
             listening,
         }
+    }
+
+    /// Carries nothing any more for any connection that there is, not even that an end has closed it;
+    /// new ones are carried. So does a router that has lost what it knew.
+    pub(super) fn forget(&self) {
+        self.weather.send_modify(|weather| weather.lapses += 1);
     }
 
     /// Resets every connection that there is.
@@ -87,14 +102,14 @@ async fn connect(mut from: TcpStream, to: SocketAddr, weather: watch::Receiver<W
     let Ok(mut to) = TcpStream::connect(to).await else {
         return false;
     };
-    let before = weather.borrow().cuts;
+    let before = *weather.borrow();
     let mut cuts = weather.clone();
     let is_cut = {
         let ((from_read, from_write), (to_read, to_write)) = (from.split(), to.split());
         tokio::select! {
-            () = carry(from_read, to_write, weather.clone()) => false,
-            () = carry(to_read, from_write, weather) => false,
-            cut = cuts.wait_for(|weather| weather.cuts > before) => cut.is_ok(),
+            () = carry(from_read, to_write, weather.clone(), before) => false,
+            () = carry(to_read, from_write, weather, before) => false,
+            cut = cuts.wait_for(|weather| weather.cuts > before.cuts) => cut.is_ok(),
         }
     };
     if is_cut {
@@ -108,11 +123,16 @@ async fn carry(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     mut weather: watch::Receiver<Weather>,
+    made_in: Weather,
 ) {
     let mut buffer = vec![0; 16 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let speaks = weather.wait_for(|weather| !weather.is_silent).await.is_ok();
-        if !speaks || to.write_all(&buffer[..length]).await.is_err() {
+    loop {
+        let read = from.read(&mut buffer).await;
+        let carried = weather.wait_for(|weather| weather.carries(&made_in));
+        let (Ok(length @ 1..), true) = (read, carried.await.is_ok()) else {
+            return;
+        };
+        if to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
     }
