@@ -23,7 +23,7 @@ const SILENT: [usize; 2] = [2, 20];
 const SILENCES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(13)];
 
 /// How often connections are forgotten, daily and in a campaign.
-const FORGOTTEN: [usize; 2] = [2, 20];
+const FORGOTTEN: [usize; 2] = [3, 20];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_its_connections_ended_it_keeps_its_word() {
@@ -89,6 +89,12 @@ async fn with_its_connections_forgotten_it_keeps_its_word() {
     let Some((proxy, home)) = on_proxy("forgotten connections").await else {
         return;
     };
+    // So that one that is not given back is missed.
+    std::fs::write(
+        home.folder().join("config.toml"),
+        "[storage]\nreaders = 1\n",
+    )
+    .unwrap();
     let trial = Trial::start(home).await;
     let [daily, campaign] = FORGOTTEN;
     let mut recoveries = Vec::new();
