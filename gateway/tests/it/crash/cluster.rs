@@ -118,10 +118,8 @@ impl Drop for Cluster {
             .map(u32::to_string)
             .collect::<Vec<_>>();
         if !ids.is_empty() {
-            let _ = std::process::Command::new("kill")
-                .arg("-KILL")
-                .args(ids)
-                .status();
+            let mut kill = std::process::Command::new("kill");
+            let _ = kill.arg("-KILL").args(ids).stderr(Stdio::null()).status();
         }
     }
 }

@@ -1,10 +1,13 @@
-//! The program itself, killed and stopped under load: what it acknowledged is there, once.
+//! The program itself under load, while it or what it stands on fails: what it acknowledged is there,
+//! once.
 //!
 //! ```text
 //!  client ──┐  place, cancel, pick, pack, ship, scan, receive: each request under a key of its
 //!  client ──┼─ own, repeated under that key until there is a final answer
 //!  client ──┘                      │
 //!                               server   SIGKILL, start again on the same storage, SIGKILL …
+//!                                  │     connections ended, cut, silent, forgotten
+//!                               storage  killed, full, not able to sync
 //!                                  │
 //!  then: what the answers said  ==  what is there
 //! ```
