@@ -101,6 +101,28 @@ impl<E: Entity> Entities<E> {
         self.visible(id, deadline, is_theirs, until).await
     }
 
+    /// The durable state once it is at a version or beyond; `None` if the entity is another
+    /// company's. For what the journal is known to have: while a commit is in doubt, the state that
+    /// is shown may be the one before.
+    ///
+    /// # Errors
+    /// When it cannot be loaded in time, or is still at an earlier version.
+    pub async fn at_least(
+        &self,
+        tenant: Uuid,
+        id: E::Id,
+        version: u64,
+        deadline: Instant,
+    ) -> Result<Option<Arc<Versioned<E>>>, Error> {
+        let is_early = |entity: &Versioned<E>| entity.version < version;
+        let is_theirs = |entity: &Versioned<E>| is_early(entity) || entity.tenant == tenant;
+        let found = self.visible(id, deadline, is_theirs, |it| !is_early(it));
+        match found.await? {
+            Some(entity) if is_early(&entity) => Err(Error::Timeout),
+            found => Ok(found),
+        }
+    }
+
     /// The last durable state of an entity, whichever company it belongs to; `None` if it does not
     /// exist. For callers that prove otherwise that they may see it, such as sign-in and public
     /// tracking.

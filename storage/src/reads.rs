@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use engine::journal;
 use engine::journal::plan::{ClaimKey, is_storable};
-use engine::journal::{Claimant, Document, DueTimer, Error, Parked, Query, RequestRow};
+use engine::journal::{Claimant, Document, DueTimer, Error, Parked, RequestRow};
 use engine::{EntityKey, Recorded, Shard};
-use sqlx::query::QueryAs;
+use sqlx::pool::PoolConnection;
+use sqlx::query::{Query, QueryAs};
 use sqlx::{Database, Encode, Executor, FromRow, IntoArguments, Pool, Type};
 use uuid::Uuid;
 
@@ -166,7 +168,7 @@ where
         found.pop().map(TryInto::try_into).transpose()
     }
 
-    pub(crate) async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {
+    pub(crate) async fn list(&self, query: &journal::Query) -> Result<Vec<Document>, Error> {
         match list::statement::<DB>(query) {
             Some(mut statement) => {
                 let rows = self.rows::<DocumentRow>(statement.build_query_as()).await?;
@@ -222,8 +224,7 @@ where
     }
 
     pub(crate) async fn ping(&self) -> Result<(), Error> {
-        within(sqlx::query("SELECT 1").execute(&self.pool)).await?;
-        Ok(())
+        self.execute(sqlx::query("SELECT 1")).await.map(drop)
     }
 
     /// The rows that a query finds.
@@ -234,7 +235,52 @@ where
     where
         R: for<'r> FromRow<'r, DB::Row> + Send + Unpin,
     {
-        within(query.fetch_all(&self.pool)).await
+        within(async {
+            let mut lent = Lent::by(&self.pool).await?;
+            let rows = query.fetch_all(&mut *lent.connection).await;
+            lent.is_done = true;
+            rows
+        })
+        .await
+    }
+
+    /// What a statement does.
+    pub(crate) async fn execute(
+        &self,
+        statement: Query<'_, DB, DB::Arguments>,
+    ) -> Result<DB::QueryResult, Error> {
+        within(async {
+            let mut lent = Lent::by(&self.pool).await?;
+            let done = statement.execute(&mut *lent.connection).await;
+            lent.is_done = true;
+            done
+        })
+        .await
+    }
+}
+
+/// A connection of a pool. It goes back once it has answered, and is closed if it has not when
+/// nobody waits any more: the pool would first wait for that answer itself, without end, and be one
+/// connection short meanwhile.
+struct Lent<DB: Database> {
+    connection: PoolConnection<DB>,
+    is_done: bool,
+}
+
+impl<DB: Database> Lent<DB> {
+    async fn by(pool: &Pool<DB>) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            connection: pool.acquire().await?,
+            is_done: false,
+        })
+    }
+}
+
+impl<DB: Database> Drop for Lent<DB> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.connection.close_on_drop();
+        }
     }
 }
 

@@ -50,6 +50,10 @@ impl<E: Entity> State<E> {
                 self.drain();
             }
             Err(failure) => {
+                if matches!(failure, Failure::InDoubt(_)) {
+                    // It may have happened, and whoever is told of the doubt looks next.
+                    self.handle.hide();
+                }
                 pending.call.answer(Err(failure.into()));
                 self.drain();
             }

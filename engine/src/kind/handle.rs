@@ -87,6 +87,11 @@ impl<E: Entity> Handle<E> {
         self.wake();
     }
 
+    /// Shows nothing until a state is published again: the one that was is not the last any more.
+    pub(crate) fn hide(&self) {
+        self.committed.store(None);
+    }
+
     /// Marks the handle as unusable: its host is gone.
     pub(crate) fn fail(&self) {
         self.door.force_closed();

@@ -1,7 +1,7 @@
 //! Commits that fail: nobody is left without an answer, and the state is what the journal has.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::journal::memory::Fault;
 use engine::{Error, Reply};
@@ -65,6 +65,38 @@ async fn a_refused_decision_is_told_as_such() {
 async fn a_doubtful_commit_that_happened_is_found() {
     let fault = Fault::InDoubt { committed: true };
     fails_with(fault, |error| matches!(error, Error::InDoubt(_))).await;
+}
+
+#[tokio::test]
+async fn after_a_doubtful_commit_that_happened_nobody_is_shown_what_was_before() {
+    let (world, id) = (World::new().await, id());
+    done(world.ask(id, Ask::Add(1)).await);
+    // Has every read take its time.
+    world.journal.damage_rows(crate::world::id());
+    let fault = Fault::InDoubt { committed: true };
+    world.memory().fail_next_commit(fault);
+    let doubtful = world.ask(id, Ask::Add(1)).await;
+    assert!(matches!(doubtful, Err(Error::InDoubt(_))), "{doubtful:?}");
+    assert_eq!(world.get(id).await.unwrap().version, 2);
+}
+
+#[tokio::test]
+async fn what_a_doubtful_commit_led_to_is_waited_for() {
+    let (world, id) = (World::new().await, id());
+    world.memory().pause();
+    let made = world.asking(id, Ask::Add(1));
+    world.until_under_way(1).await;
+    let tenant = crate::world::meta().tenant;
+    let soon = Instant::now() + Duration::from_millis(100);
+    let early = world.counters.at_least(tenant, id, 1, soon).await;
+    assert!(matches!(early, Err(Error::Timeout)), "{early:?}");
+    let later = Instant::now() + Duration::from_secs(10);
+    let waiting = world.counters.at_least(tenant, id, 1, later);
+    world.memory().resume();
+    assert_eq!(waiting.await.unwrap().unwrap().version, 1);
+    done(made.await.unwrap());
+    let theirs = world.counters.at_least(crate::world::id(), id, 1, later);
+    assert!(theirs.await.unwrap().is_none());
 }
 
 #[tokio::test]

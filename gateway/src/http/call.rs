@@ -310,7 +310,10 @@ impl Call {
             let rejection = serde_json::from_str::<E::Rejection>(refusal);
             return Err(rejection.map_or_else(|_| Problem::internal(), |it| Problem::refused(&it)));
         }
-        self.get_in(tenant, row.entity.into()).await
+        // Not merely what there is: it may be from before the request.
+        let entities = self.entities::<E>()?;
+        let found = entities.at_least(tenant, row.entity.into(), row.version, self.deadline);
+        found.await?.ok_or_else(Problem::not_found)
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::Postgres;
 use uuid::Uuid;
 
 use crate::cells::{BoundCells, KeyCells, cells};
-use crate::reads::{Reads, document_columns, event_columns, within};
+use crate::reads::{Reads, document_columns, event_columns};
 use crate::rows::{EventRow, all, in_places};
 use crate::values::ms;
 
@@ -84,7 +84,7 @@ pub(super) async fn prune_documents(
             .bind(statuses)
             .bind(ms(before))
             .bind(PRUNE_STEP);
-        let done = within(step.execute(&reads.pool)).await?.rows_affected();
+        let done = reads.execute(step).await?.rows_affected();
         gone += done;
         if done < PRUNE_STEP.unsigned_abs() {
             return Ok(gone);
@@ -105,7 +105,7 @@ pub(super) async fn prune(
              SELECT ctid FROM requests WHERE is_client = $1 AND at < $2 ORDER BY at LIMIT $3))",
         );
         let step = step.bind(is_client).bind(ms(before)).bind(PRUNE_STEP);
-        let done = within(step.execute(&reads.pool)).await?.rows_affected();
+        let done = reads.execute(step).await?.rows_affected();
         gone += done;
         if done < PRUNE_STEP.unsigned_abs() {
             return Ok(gone);

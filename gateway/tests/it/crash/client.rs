@@ -27,6 +27,7 @@ pub(super) struct Api {
     token: String,
     company: Option<String>,
     broken_off: Arc<AtomicUsize>,
+    put_off: Arc<AtomicUsize>,
     succeeded: Arc<AtomicUsize>,
 }
 
@@ -107,6 +108,7 @@ impl Api {
             token: String::new(),
             company: None,
             broken_off: Arc::default(),
+            put_off: Arc::default(),
             succeeded: Arc::default(),
         };
         let login = json!({ "email": "admin@localhost", "password": password });
@@ -132,6 +134,11 @@ impl Api {
         self.broken_off.load(Ordering::Relaxed)
     }
 
+    /// Times that a request was told to come again later.
+    pub(super) fn put_off(&self) -> usize {
+        self.put_off.load(Ordering::Relaxed)
+    }
+
     /// Requests that have done what they asked for.
     pub(super) fn succeeded(&self) -> usize {
         self.succeeded.load(Ordering::Relaxed)
@@ -141,6 +148,14 @@ impl Api {
     pub(super) async fn ask(&self, path: &str) -> Answer {
         self.insist(|base| self.named(self.http.get(format!("{base}{path}"))))
             .await
+    }
+
+    /// What must be at a path whatever state the storage is in: asked for once.
+    pub(super) async fn get_at_once(&self, path: &str) {
+        let base = format!("http://{}/api/v1", *self.place.borrow());
+        let answer = take(self.named(self.http.get(format!("{base}{path}")))).await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status, 200, "GET {path}: {}", answer.body);
     }
 
     /// What there must be at a path.
@@ -228,7 +243,11 @@ impl Api {
                     return answer;
                 }
                 attempt if is_over => assert!(!is_over, "no final answer: {attempt:?}"),
-                Ok(_) => tokio::time::sleep(PAUSE).await,
+                Ok(answer) => {
+                    let is_put_off = answer.status == 503;
+                    self.put_off.fetch_add(is_put_off.into(), Ordering::Relaxed);
+                    tokio::time::sleep(PAUSE).await;
+                }
                 Err(error) => {
                     let was_under_way = !error.is_connect();
                     self.broken_off

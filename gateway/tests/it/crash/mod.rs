@@ -1,23 +1,35 @@
-//! The program itself, killed and stopped under load: what it acknowledged is there, once.
+//! The program itself under load, while it or what it stands on fails: what it acknowledged is there,
+//! once.
 //!
 //! ```text
 //!  client ──┐  place, cancel, pick, pack, ship, scan, receive: each request under a key of its
 //!  client ──┼─ own, repeated under that key until there is a final answer
 //!  client ──┘                      │
 //!                               server   SIGKILL, start again on the same storage, SIGKILL …
+//!                                  │     connections ended, cut, silent, forgotten
+//!                               storage  killed, full, not able to sync
 //!                                  │
 //!  then: what the answers said  ==  what is there
 //! ```
 
 mod check;
 mod client;
+mod cluster;
+mod database;
+mod disk;
+mod fsync;
 mod load;
 mod metrics;
 mod moments;
+mod network;
+mod proxy;
 mod server;
 mod shell;
 mod shop;
 mod tour;
+mod traced;
+mod tracer;
+mod trial;
 
 use std::time::{Duration, Instant};
 
@@ -110,11 +122,29 @@ async fn survive(home: Home, end: End, rounds: usize) {
 
 /// Waits until so many more requests have succeeded.
 async fn until_good(api: &Api, more: usize) {
-    let (wanted, deadline) = (api.succeeded() + more, Instant::now() + GOOD_WITHIN);
-    while api.succeeded() < wanted {
+    until_more(|| api.succeeded(), more, "have succeeded").await;
+}
+
+/// Waits until so many more were told to come again later.
+async fn until_put_off(api: &Api, more: usize) {
+    until_more(|| api.put_off(), more, "were put off").await;
+}
+
+async fn until_more(count: impl Fn() -> usize, more: usize, what: &str) {
+    let (wanted, deadline) = (count() + more, Instant::now() + GOOD_WITHIN);
+    while count() < wanted {
         let is_time_left = Instant::now() < deadline;
-        assert!(is_time_left, "{} of {wanted}", api.succeeded());
+        assert!(is_time_left, "{} of {wanted} {what}", count());
         tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// One amount for every day, and a larger one for a campaign.
+fn amount<T>(daily: T, campaign: T) -> T {
+    if std::env::var_os("QUENTY_TEST_CAMPAIGN").is_some() {
+        campaign
+    } else {
+        daily
     }
 }
 

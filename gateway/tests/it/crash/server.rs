@@ -134,6 +134,19 @@ async fn output(command: &mut Command) -> Output {
 }
 
 impl Server {
+    /// The process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// How many lines of its log have a text.
+    pub(super) fn told(&self, text: &str) -> usize {
+        self.log()
+            .lines()
+            .filter(|line| line.contains(text))
+            .count()
+    }
+
     /// SIGKILL.
     pub(super) async fn kill(mut self) {
         self.child.kill().await.unwrap();

@@ -30,6 +30,11 @@ pub(super) struct Shop {
 impl Shop {
     /// Makes a company with all that; gives it with the API as seen from within the company.
     pub(super) async fn open(api: Api) -> (Api, Arc<Self>) {
+        Self::open_with(api, SCARCE).await
+    }
+
+    /// The same with so many scarce products.
+    pub(super) async fn open_with(api: Api, scarce: usize) -> (Api, Arc<Self>) {
         let company = json!({ "name": "Shop", "currency": "BRL" });
         let company = make(&api, "company", "/companies", &company).await;
         let api = api.within(&company);
@@ -51,7 +56,7 @@ impl Shop {
             shop.common
                 .push(shop.product(&api, &format!("common-{number}")).await);
         }
-        for number in 0..SCARCE {
+        for number in 0..scarce {
             shop.scarce
                 .push(shop.product(&api, &format!("scarce-{number}")).await);
         }

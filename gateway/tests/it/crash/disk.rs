@@ -1,0 +1,136 @@
+//! A full disk, under the files of SQLite and under Postgres.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::cluster::{self, Cluster};
+use super::server::Home;
+use super::trial::{Trial, spread};
+use super::{amount, until_put_off};
+use crate::postgres;
+
+/// How often the disk fills up, daily and in a campaign.
+const FILLINGS: [usize; 2] = [3, 10];
+/// How many refusals there must be before there is room again.
+const REFUSALS: usize = 100;
+/// How much is written at a time to fill the disk.
+const STEP: usize = 64 * 1024;
+
+/// A small disk in memory. Gone when dropped.
+struct Disk {
+    folder: TempDir,
+}
+
+impl Disk {
+    /// None, and a line that says so, where making one is not allowed.
+    fn mount(what: &str, size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args([
+            "-t",
+            "tmpfs",
+            "-o",
+            &format!("size={size},mode=755"),
+            "tmpfs",
+        ]);
+        if mount
+            .arg(folder.path())
+            .status()
+            .is_ok_and(|it| it.success())
+        {
+            cluster::open_to_all(folder.path());
+            return Some(Self { folder });
+        }
+        postgres::skip(what, "mounting a disk is not allowed here");
+        None
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.path().join("ballast")
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let options = std::fs::File::options().create(true).append(true).clone();
+        let mut ballast = options.open(self.ballast()).unwrap();
+        for step in [STEP, 1] {
+            while ballast.write_all(&vec![0; step]).is_ok() {}
+        }
+    }
+
+    /// Gives it back.
+    fn empty(&self) {
+        std::fs::remove_file(self.ballast()).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // At once, whoever may still have files open there.
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_full_disk_sqlite_keeps_its_word() {
+    let Some(disk) = Disk::mount("a full disk under SQLite", "128m") else {
+        return;
+    };
+    let trial = Trial::start(Home::on(format!("sqlite:{}", disk.path().display()))).await;
+    survive(&disk, trial, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_full_disk_postgres_keeps_its_word() {
+    let what = "a full disk under Postgres";
+    let Some(disk) = Disk::mount(what, "384m") else {
+        return;
+    };
+    let Some(cluster) = Cluster::start_in(what, disk.path()).await else {
+        return;
+    };
+    let trial = Trial::start(Home::on(cluster.url.clone())).await;
+    survive(&disk, trial, Some(&cluster)).await;
+}
+
+async fn survive(disk: &Disk, trial: Trial, cluster: Option<&Cluster>) {
+    let [daily, campaign] = FILLINGS;
+    let resident = trial.resident().await;
+    let mut recoveries = Vec::new();
+    for round in 0..amount(daily, campaign) {
+        fill_until_refused(disk, &trial).await;
+        // Whoever is in memory is still there, and the program still knows who asks.
+        trial.api.get_at_once(&resident).await;
+        disk.empty();
+        let started = Instant::now();
+        if let Some(cluster) = cluster {
+            // Without room for its log it may have given up.
+            cluster.restart().await;
+        }
+        let restarted = started.elapsed();
+        recoveries.push(restarted + trial.recover(round).await);
+    }
+    eprintln!("good again with room: {}", spread(recoveries));
+    trial.end().await;
+}
+
+/// Room that is given back meanwhile, as by a log that is cut off, is taken again.
+async fn fill_until_refused(disk: &Disk, trial: &Trial) {
+    let refused = until_put_off(&trial.api, REFUSALS);
+    tokio::pin!(refused);
+    loop {
+        disk.fill();
+        let pause = Duration::from_millis(100);
+        if tokio::time::timeout(pause, &mut refused).await.is_ok() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A disk that fails when it is told to keep what was written.
+
+use std::time::Duration;
+
+use super::amount;
+use super::cluster::Cluster;
+use super::server::Home;
+use super::tracer::Tracer;
+use super::trial::{Trial, spread};
+
+/// How often it fails for a while, daily and in a campaign.
+const FAILURES: [usize; 2] = [5, 50];
+/// Every call fails that makes data durable.
+const FAIL: [&str; 4] = [
+    "-e",
+    "trace=fsync,fdatasync",
+    "-e",
+    "inject=fsync,fdatasync:error=EIO",
+];
+/// By when answers have come in for what was durable before: ample, for a busy machine.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// For how long there must be none after that.
+const NO_ANSWERS: Duration = Duration::from_secs(3);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_fsync_failing_sqlite_keeps_its_word() {
+    if !Tracer::is_allowed("fsync that fails under SQLite").await {
+        return;
+    }
+    let trial = Trial::start(Home::on_sqlite()).await;
+    let mut recoveries = Vec::new();
+    for round in 0..rounds() {
+        fail(&trial, &[trial.server.id()]).await;
+        recoveries.push(trial.recover(round).await);
+    }
+    eprintln!(
+        "first good write after a failing disk: {}",
+        spread(recoveries)
+    );
+    trial.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_fsync_failing_postgres_keeps_its_word() {
+    let what = "fsync that fails under Postgres";
+    if !Tracer::is_allowed(what).await {
+        return;
+    }
+    let Some(cluster) = Cluster::start(what).await else {
+        return;
+    };
+    let trial = Trial::start(Home::on(cluster.url.clone())).await;
+    let mut recoveries = Vec::new();
+    for round in 0..rounds() {
+        fail(&trial, &cluster.processes()).await;
+        // It does not trust its log any more, and the way back fails like the rest.
+        cluster.restart().await;
+        recoveries.push(trial.recover(round).await);
+    }
+    eprintln!(
+        "{} panics of Postgres; first good write after a failing disk: {}",
+        cluster.told("PANIC"),
+        spread(recoveries)
+    );
+    trial.end().await;
+}
+
+fn rounds() -> usize {
+    let [daily, campaign] = FAILURES;
+    amount(daily, campaign)
+}
+
+/// Has everything fail for a while, in which nothing may be acknowledged.
+async fn fail(trial: &Trial, processes: &[u32]) {
+    let tracer = Tracer::attach(processes, &FAIL).await.unwrap();
+    tokio::time::sleep(LAST_ANSWERS).await;
+    let before = trial.api.succeeded();
+    tokio::time::sleep(NO_ANSWERS).await;
+    let after = trial.api.succeeded();
+    assert!(tracer.injected() > 0, "nothing was to be kept");
+    tracer.detach().await;
+    assert_eq!(after, before, "acknowledged without being kept");
+}

@@ -1,0 +1,149 @@
+//! Connections to Postgres ended by it, cut on the way, and kept in silence.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection as _, PgConnection};
+
+use super::amount;
+use super::proxy::Proxy;
+use super::server::Home;
+use super::trial::Trial;
+use crate::postgres;
+
+/// For how long connections are ended, daily and in a campaign.
+const SPELL: [Duration; 2] = [Duration::from_secs(20), Duration::from_secs(600)];
+/// How often the server ends them.
+const ENDED_EVERY: Duration = Duration::from_millis(200);
+/// How often they are cut.
+const CUT_EVERY: Duration = Duration::from_millis(500);
+/// How often nothing is said, daily and in a campaign; each time for as long as [`SILENCES`] say in
+/// turn: shorter than a commit may take, and longer.
+const SILENT: [usize; 2] = [2, 20];
+const SILENCES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(13)];
+
+/// How often connections are forgotten, daily and in a campaign.
+const FORGOTTEN: [usize; 2] = [3, 20];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_its_connections_ended_it_keeps_its_word() {
+    let Some(url) = postgres::database("ended connections").await else {
+        return;
+    };
+    let (place, database) = url.rsplit_once('/').unwrap();
+    let mut operator = PgConnection::connect(&format!("{place}/postgres"))
+        .await
+        .unwrap();
+    let trial = Trial::start(Home::on(url.clone())).await;
+    let (mut ended, end) = (0, Instant::now() + spell());
+    while Instant::now() < end {
+        ended += end_connections(&mut operator, database).await;
+        tokio::time::sleep(ENDED_EVERY).await;
+    }
+    recovered(&trial, &format!("{ended} connections ended")).await;
+    assert!(ended > 0 && is_felt(&trial));
+    trial.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_its_connections_cut_it_keeps_its_word() {
+    let Some((proxy, home)) = on_proxy("connections cut").await else {
+        return;
+    };
+    let trial = Trial::start(home).await;
+    let end = Instant::now() + spell();
+    while Instant::now() < end {
+        proxy.cut();
+        tokio::time::sleep(CUT_EVERY).await;
+    }
+    let cut = proxy.has_cut();
+    recovered(&trial, &format!("{cut} connections cut")).await;
+    assert!(cut > 0 && is_felt(&trial));
+    trial.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_database_that_says_nothing_it_keeps_its_word() {
+    let Some((proxy, home)) = on_proxy("a silent network").await else {
+        return;
+    };
+    let trial = Trial::start(home).await;
+    let [daily, campaign] = SILENT;
+    let mut recoveries = Vec::new();
+    for round in 0..amount(daily, campaign) {
+        proxy.be_silent(true);
+        // What was said before may still lead to an answer.
+        tokio::time::sleep(SILENCES[0] / 2).await;
+        let before = trial.api.succeeded();
+        tokio::time::sleep(SILENCES[round % 2] - SILENCES[0] / 2).await;
+        assert_eq!(trial.api.succeeded(), before, "answered without a database");
+        proxy.be_silent(false);
+        recoveries.push(trial.recover(round).await);
+    }
+    eprintln!("first good write after each silence: {recoveries:?}");
+    trial.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_its_connections_forgotten_it_keeps_its_word() {
+    let Some((proxy, home)) = on_proxy("forgotten connections").await else {
+        return;
+    };
+    // So that one that is not given back is missed.
+    std::fs::write(
+        home.folder().join("config.toml"),
+        "[storage]\nreaders = 1\n",
+    )
+    .unwrap();
+    let trial = Trial::start(home).await;
+    let [daily, campaign] = FORGOTTEN;
+    let mut recoveries = Vec::new();
+    for round in 0..amount(daily, campaign) {
+        proxy.forget();
+        recoveries.push(trial.recover(round).await);
+    }
+    eprintln!("first good write after all was forgotten: {recoveries:?}");
+    assert!(is_felt(&trial));
+    trial.end().await;
+}
+
+fn spell() -> Duration {
+    let [daily, campaign] = SPELL;
+    amount(daily, campaign)
+}
+
+/// Whether clients or the engine took note.
+fn is_felt(trial: &Trial) -> bool {
+    trial.api.put_off() > 0 && trial.server.told("commit failed") > 0
+}
+
+async fn recovered(trial: &Trial, what: &str) {
+    let meanwhile = trial.api.succeeded();
+    let recovered = trial.recover(1).await;
+    eprintln!(
+        "{what}; {meanwhile} good requests meanwhile; first good write after that: {recovered:?}"
+    );
+}
+
+/// Ends all sessions of a database: how many there were.
+async fn end_connections(operator: &mut PgConnection, database: &str) -> i64 {
+    let end = sqlx::query_scalar(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1",
+    );
+    end.bind(database).fetch_one(operator).await.unwrap()
+}
+
+/// A database of the test's own behind a proxy.
+async fn on_proxy(what: &str) -> Option<(Proxy, Home)> {
+    let url = postgres::database(what).await?;
+    let (user, rest) = url.rsplit_once('@').unwrap();
+    let (place, database) = rest.split_once('/').unwrap();
+    let to: SocketAddr = tokio::net::lookup_host(place)
+        .await
+        .unwrap()
+        .next()
+        .unwrap();
+    let proxy = Proxy::start(to).await;
+    let home = Home::on(format!("{user}@{}/{database}", proxy.address));
+    Some((proxy, home))
+}

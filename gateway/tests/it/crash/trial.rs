@@ -1,0 +1,102 @@
+//! A server under load that something is about to befall, and what must hold afterwards.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::client::Api;
+use super::load::Load;
+use super::server::{self, Home, Server};
+use super::shop::Shop;
+use super::{GOOD_BETWEEN, check, until_good};
+
+/// Products of which there are few: enough of them that one is left to ask for.
+const SCARCE: usize = 5;
+
+/// A server, and clients that do not stop asking it.
+pub(super) struct Trial {
+    /// Where it lives.
+    pub(super) home: Home,
+    /// The server.
+    pub(super) server: Server,
+    /// The API within the shop's company.
+    pub(super) api: Api,
+    /// The shop.
+    pub(super) shop: Arc<Shop>,
+    load: Load,
+    /// Clients look here for the server.
+    _place: watch::Sender<std::net::SocketAddr>,
+}
+
+impl Trial {
+    /// Starts both, and lets the clients do something first.
+    pub(super) async fn start(home: Home) -> Self {
+        Self::start_watched(home, async |_| ()).await.0
+    }
+
+    /// The same, with something that sees the server before any client does.
+    pub(super) async fn start_watched<W>(
+        home: Home,
+        look: impl AsyncFnOnce(&Server) -> W,
+    ) -> (Self, W) {
+        let seed = rand::random::<u64>();
+        eprintln!("seed {seed}");
+        let server = home.serve().await;
+        let watcher = look(&server).await;
+        let (_place, found_at) = watch::channel(server.address);
+        let api = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
+        let (api, shop) = Shop::open_with(api, SCARCE).await;
+        let load = Load::start(&api, &shop, seed);
+        until_good(&api, GOOD_BETWEEN).await;
+        let trial = Self {
+            home,
+            server,
+            api,
+            shop,
+            load,
+            _place,
+        };
+        (trial, watcher)
+    }
+
+    /// An order that the server holds in memory: its path.
+    pub(super) async fn resident(&self) -> String {
+        let orders = self.api.get("/orders?limit=1").await;
+        format!("/orders/{}", orders["data"][0]["id"].as_str().unwrap())
+    }
+
+    /// Waits until it works again, and how long that takes from now on; then gives it some time to
+    /// work.
+    pub(super) async fn recover(&self, round: usize) -> Duration {
+        self.load.turn_to(round % self.shop.scarce.len());
+        let started = Instant::now();
+        until_good(&self.api, 1).await;
+        let recovered = started.elapsed();
+        until_good(&self.api, GOOD_BETWEEN).await;
+        recovered
+    }
+
+    /// Lets the clients finish what they are about; then all must be as they were told.
+    pub(super) async fn end(self) {
+        let diary = self.load.stop().await;
+        let (broken_off, put_off) = (self.api.broken_off(), self.api.put_off());
+        let doubts = self.server.told("it is not known whether");
+        eprintln!(
+            "{broken_off} requests broke off, {put_off} were put off, {doubts} were in doubt; {}",
+            diary.summary()
+        );
+        assert!(diary.succeeded() * 2 >= diary.operations.len());
+        check::all(&self.api, &self.shop, &diary).await;
+        self.server.terminate().await;
+        check::storage(&self.home).await;
+    }
+}
+
+/// The median and the worst of some times.
+pub(super) fn spread(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let [median, worst] =
+        [times.get(times.len() / 2), times.last()].map(|it| it.copied().unwrap_or_default());
+    format!("median {median:?}, worst {worst:?}")
+}
