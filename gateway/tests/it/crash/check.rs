@@ -51,6 +51,20 @@ pub(super) async fn without_diary(api: &Api, operations: &[Operation]) {
     told(api, &picture, operations).await;
 }
 
+/// The same, and goods are where orders say: none kept or shipped twice.
+pub(super) async fn with_balances(api: &Api, operations: &[Operation]) {
+    without_diary(api, operations).await;
+    let deadline = Instant::now() + REST_WITHIN;
+    loop {
+        let faults = Picture::take(api).await.imbalances(api).await;
+        if faults.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{}", faults.join("\n"));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 /// Every resource has come about as its events say, and every answer is still the same.
 async fn told(api: &Api, picture: &Picture, operations: &[Operation]) {
     for item in &picture.stock {
@@ -105,6 +119,19 @@ impl Picture {
         let is_scarce = |item: &&Value| shop.scarce.iter().any(|it| item["product"] == **it);
         for item in self.stock.iter().filter(is_scarce) {
             faults.extend(self.scarce_fault(item));
+        }
+        faults
+    }
+
+    /// What does not agree with the receipts that the ledgers have.
+    async fn imbalances(&self, api: &Api) -> Vec<String> {
+        let mut faults = Vec::new();
+        for item in &self.stock {
+            let path = format!("/stock/movements?stock={}", text(item, "id"));
+            let entries = api.list(&path).await;
+            let receipts = entries.iter().filter(|it| it["type"] == "receipt");
+            let received = receipts.map(|it| number(it, "on_hand")).sum();
+            faults.extend(self.stock_fault(item, received));
         }
         faults
     }
@@ -242,7 +269,7 @@ fn version(event: &Value) -> i64 {
 
 /// The same request under the same key is answered by the same answer.
 async fn replay(api: &Api, operation: &Operation) {
-    let Operation { change, answer } = operation;
+    let Operation { change, answer, .. } = operation;
     let again = api.ask_for(change).await;
     assert!(again.is_replay, "{change:?}: {again:?}");
     let [first, again] = [answer, &again].map(|it| (it.status, &it.body));

@@ -10,10 +10,10 @@ use super::client::{Api, Change};
 use super::server::{Home, PASSWORD};
 
 /// Every sample by its name and labels.
-type Samples = BTreeMap<String, f64>;
+pub(super) type Samples = BTreeMap<String, f64>;
 
 /// Reads the text format of Prometheus.
-async fn samples(at: SocketAddr) -> Samples {
+pub(super) async fn samples(at: SocketAddr) -> Samples {
     let answer = reqwest::get(format!("http://{at}/metrics")).await.unwrap();
     let form = answer.headers()["content-type"].to_str().unwrap();
     assert!(form.starts_with("text/plain"), "{form}");
@@ -49,7 +49,9 @@ async fn do_a_known_amount(api: &Api) {
     }
     // The same request once more: answered from what is kept, and decided by nobody.
     let company = json!({ "name": "Two", "currency": "BRL" });
-    let again = api.ask_for(&Change::new("Two", "/companies", company)).await;
+    let again = api
+        .ask_for(&Change::new("Two", "/companies", company))
+        .await;
     assert!(again.is_replay);
 }
 

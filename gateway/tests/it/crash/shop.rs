@@ -30,8 +30,13 @@ pub(super) struct Shop {
 impl Shop {
     /// Makes a company with all that; gives it with the API as seen from within the company.
     pub(super) async fn open(api: Api) -> (Api, Arc<Self>) {
-        let company = json!({ "name": "Shop", "currency": "BRL" });
-        let company = make(&api, "company", "/companies", &company).await;
+        Self::open_as("Shop", api).await
+    }
+
+    /// The same with a name, for where there are several.
+    pub(super) async fn open_as(name: &str, api: Api) -> (Api, Arc<Self>) {
+        let company = json!({ "name": name, "currency": "BRL" });
+        let company = make(&api, name, "/companies", &company).await;
         let api = api.within(&company);
         let location = json!({ "name": "Warehouse", "address": address() });
         let location = make(&api, "location", "/locations", &location).await;
