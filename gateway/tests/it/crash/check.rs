@@ -14,12 +14,15 @@ use super::shop::{Shop, UNITS};
 /// How long sagas may take to end after the last recovery. Orders wait a minute for their goods at
 /// most.
 const REST_WITHIN: Duration = Duration::from_secs(60);
+/// What has not changed for so long has come to rest.
+const STILL: Duration = Duration::from_secs(2);
 /// Requests at once.
 const AT_ONCE: usize = 16;
 /// Where orders stand whose unshipped goods are kept for them.
 const LIVE: [&str; 3] = ["confirmed", "picking", "packed"];
 
 /// What there is.
+#[derive(PartialEq)]
 struct Picture {
     orders: Vec<Value>,
     stock: Vec<Value>,
@@ -53,6 +56,7 @@ pub(super) async fn without_diary(api: &Api, operations: &[Operation]) {
 
 /// The same, and goods are where orders say: none kept or shipped twice.
 pub(super) async fn with_balances(api: &Api, operations: &[Operation]) {
+    until_still(api).await;
     without_diary(api, operations).await;
     let deadline = Instant::now() + REST_WITHIN;
     loop {
@@ -62,6 +66,21 @@ pub(super) async fn with_balances(api: &Api, operations: &[Operation]) {
         }
         assert!(Instant::now() < deadline, "{}", faults.join("\n"));
         tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Waits until nothing changes any more. What scans lead to, for one, shows in no status before.
+async fn until_still(api: &Api) {
+    let deadline = Instant::now() + REST_WITHIN;
+    let mut before = Picture::take(api).await;
+    loop {
+        tokio::time::sleep(STILL).await;
+        let now = Picture::take(api).await;
+        if now == before {
+            return;
+        }
+        assert!(Instant::now() < deadline, "it does not come to rest");
+        before = now;
     }
 }
 

@@ -8,6 +8,9 @@
 //!                                  │
 //!  then: what the answers said  ==  what is there
 //! ```
+//!
+//! Beside that: backups, overload, and clients that are slow. With `QUENTY_TEST_CAMPAIGN` in the
+//! environment they go on for longer and also assert the figures that they print.
 
 mod backup;
 mod check;

@@ -25,6 +25,8 @@ const CUT_OFF_WITHIN: Duration = Duration::from_secs(60);
 const BYTE_EACH: Duration = Duration::from_millis(200);
 /// What the system holds for those that read nothing, in bytes.
 const BUFFER: u32 = 4_096;
+/// By when everybody else is answered, on a machine that has nothing else to do.
+const SOON: Duration = Duration::from_secs(5);
 /// How many who mean well work meanwhile.
 const OTHERS: usize = 4;
 
@@ -87,6 +89,7 @@ async fn slow_connections_are_cut_off_and_nobody_waits_for_them() {
         server.memory() >> 20
     );
     assert!(!done.is_empty());
+    assert!(!is_campaign() || slowest < SOON, "{slowest:?}");
     check::with_balances(&api, &done).await;
     server.terminate().await;
 }
@@ -158,7 +161,7 @@ async fn work(
         let key = format!("work-{number}-{}", done.len());
         let change = Change::new(&key, "/stock/movements", receipt.clone());
         let asked = Instant::now();
-        let answer = api.attempt(&change).await;
+        let answer = api.ask_for(&change).await;
         slowest = slowest.max(asked.elapsed());
         assert_eq!(answer.status, 201, "{answer:?}");
         done.push(Operation::new(change, answer));
