@@ -23,6 +23,9 @@ const BOUNDED: [&str; 3] = ["HEADER", "BODY", "WRITE"];
 const CUT_OFF_WITHIN: Duration = Duration::from_secs(60);
 /// How often those that write send a byte.
 const BYTE_EACH: Duration = Duration::from_millis(200);
+/// So many connect at once: beyond some thousand the system itself forgets connections that are not
+/// yet accepted, and a client that says nothing does not learn so for minutes.
+const WAVE: usize = 250;
 /// What the system holds for those that read nothing, in bytes.
 const BUFFER: u32 = 4_096;
 /// By when everybody else is answered, on a machine that has nothing else to do.
@@ -58,6 +61,9 @@ async fn slow_connections_are_cut_off_and_nobody_waits_for_them() {
     let mut slow = JoinSet::new();
     for number in 0..count {
         slow.spawn(dawdle(server.address, WAYS[number % WAYS.len()]));
+        if number % WAVE == WAVE - 1 {
+            tokio::time::sleep(BYTE_EACH).await;
+        }
     }
     let over = CancellationToken::new();
     let mut others = JoinSet::new();
