@@ -60,7 +60,7 @@ pub fn router(app: &Arc<App>) -> Router {
     let api = parked::routes(api);
     let (router, document) = api.finish();
     router
-        .merge(docs::routes(document))
+        .merge(docs::routes(&document))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/.well-known/jwks.json", get(health::jwks))

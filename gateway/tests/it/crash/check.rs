@@ -14,12 +14,15 @@ use super::shop::{Shop, UNITS};
 /// How long sagas may take to end after the last recovery. Orders wait a minute for their goods at
 /// most.
 const REST_WITHIN: Duration = Duration::from_secs(60);
+/// What has not changed for so long has come to rest.
+const STILL: Duration = Duration::from_secs(2);
 /// Requests at once.
 const AT_ONCE: usize = 16;
 /// Where orders stand whose unshipped goods are kept for them.
 const LIVE: [&str; 3] = ["confirmed", "picking", "packed"];
 
 /// What there is.
+#[derive(PartialEq)]
 struct Picture {
     orders: Vec<Value>,
     stock: Vec<Value>,
@@ -49,6 +52,36 @@ pub(super) async fn without_diary(api: &Api, operations: &[Operation]) {
         picture = Picture::take(api).await;
     }
     told(api, &picture, operations).await;
+}
+
+/// The same, and goods are where orders say: none kept or shipped twice.
+pub(super) async fn with_balances(api: &Api, operations: &[Operation]) {
+    until_still(api).await;
+    without_diary(api, operations).await;
+    let deadline = Instant::now() + REST_WITHIN;
+    loop {
+        let faults = Picture::take(api).await.imbalances(api).await;
+        if faults.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{}", faults.join("\n"));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Waits until nothing changes any more. What scans lead to, for one, shows in no status before.
+async fn until_still(api: &Api) {
+    let deadline = Instant::now() + REST_WITHIN;
+    let mut before = Picture::take(api).await;
+    loop {
+        tokio::time::sleep(STILL).await;
+        let now = Picture::take(api).await;
+        if now == before {
+            return;
+        }
+        assert!(Instant::now() < deadline, "it does not come to rest");
+        before = now;
+    }
 }
 
 /// Every resource has come about as its events say, and every answer is still the same.
@@ -105,6 +138,19 @@ impl Picture {
         let is_scarce = |item: &&Value| shop.scarce.iter().any(|it| item["product"] == **it);
         for item in self.stock.iter().filter(is_scarce) {
             faults.extend(self.scarce_fault(item));
+        }
+        faults
+    }
+
+    /// What does not agree with the receipts that the ledgers have.
+    async fn imbalances(&self, api: &Api) -> Vec<String> {
+        let mut faults = Vec::new();
+        for item in &self.stock {
+            let path = format!("/stock/movements?stock={}", text(item, "id"));
+            let entries = api.list(&path).await;
+            let receipts = entries.iter().filter(|it| it["type"] == "receipt");
+            let received = receipts.map(|it| number(it, "on_hand")).sum();
+            faults.extend(self.stock_fault(item, received));
         }
         faults
     }
@@ -242,7 +288,7 @@ fn version(event: &Value) -> i64 {
 
 /// The same request under the same key is answered by the same answer.
 async fn replay(api: &Api, operation: &Operation) {
-    let Operation { change, answer } = operation;
+    let Operation { change, answer, .. } = operation;
     let again = api.ask_for(change).await;
     assert!(again.is_replay, "{change:?}: {again:?}");
     let [first, again] = [answer, &again].map(|it| (it.status, &it.body));

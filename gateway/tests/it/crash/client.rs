@@ -129,6 +129,11 @@ impl Api {
         }
     }
 
+    /// What a viewer says first.
+    pub(super) fn introduction(&self) -> Value {
+        json!({ "type": "auth", "token": self.token, "company": self.company })
+    }
+
     /// Requests that were under way when their server ended.
     pub(super) fn broken_off(&self) -> usize {
         self.broken_off.load(Ordering::Relaxed)
@@ -185,27 +190,13 @@ impl Api {
 
     /// Asks for a change under a key.
     pub(super) async fn ask_for(&self, change: &Change) -> Answer {
-        let Change {
-            key,
-            method,
-            path,
-            body,
-            if_match,
-        } = change;
-        self.insist(|base| {
-            let request = self.http.request(method.clone(), format!("{base}{path}"));
-            let request = if body.is_null() {
-                request
-            } else {
-                request.json(body)
-            };
-            let request = self.named(request).header("idempotency-key", key);
-            match if_match {
-                Some(version) => request.header("if-match", format!("\"{version}\"")),
-                None => request,
-            }
-        })
-        .await
+        self.insist(|base| self.request(base, change)).await
+    }
+
+    /// The same once, of a server that stays: there is an answer, whatever it is.
+    pub(super) async fn attempt(&self, change: &Change) -> Answer {
+        let base = format!("http://{}/api/v1", *self.place.borrow());
+        take(self.request(&base, change)).await.unwrap()
     }
 
     /// Asks for a change once, without a key; none if what came of it is not known.
@@ -219,6 +210,21 @@ impl Api {
     pub(super) async fn patch(&self, path: &str, body: &Value) -> Answer {
         self.insist(|base| self.named(self.http.patch(format!("{base}{path}")).json(body)))
             .await
+    }
+
+    fn request(&self, base: &str, change: &Change) -> RequestBuilder {
+        let url = format!("{base}{}", change.path);
+        let request = self.http.request(change.method.clone(), url);
+        let request = if change.body.is_null() {
+            request
+        } else {
+            request.json(&change.body)
+        };
+        let request = self.named(request).header("idempotency-key", &change.key);
+        match change.if_match {
+            Some(version) => request.header("if-match", format!("\"{version}\"")),
+            None => request,
+        }
     }
 
     fn named(&self, request: RequestBuilder) -> RequestBuilder {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use rand::rngs::StdRng;
@@ -61,6 +61,8 @@ pub(super) struct Operation {
     pub(super) change: Change,
     /// The answer.
     pub(super) answer: Answer,
+    /// When it was there.
+    pub(super) answered: Instant,
 }
 
 /// An order, as its client was told of it.
@@ -91,6 +93,7 @@ pub(super) struct Load {
     clients: JoinSet<Diary>,
     scarce: Arc<AtomicUsize>,
     stop: CancellationToken,
+    leave: CancellationToken,
 }
 
 struct Client {
@@ -99,6 +102,17 @@ struct Client {
     shop: Arc<Shop>,
     random: StdRng,
     diary: Diary,
+}
+
+impl Operation {
+    /// A request that was answered just now.
+    pub(super) fn new(change: Change, answer: Answer) -> Self {
+        Self {
+            change,
+            answer,
+            answered: Instant::now(),
+        }
+    }
 }
 
 impl Diary {
@@ -136,25 +150,30 @@ impl Diary {
 }
 
 impl Load {
-    /// Lets clients loose on a shop.
-    pub(super) fn start(api: &Api, shop: &Arc<Shop>, seed: u64) -> Self {
+    /// Lets clients loose on a shop; the name tells their keys from those of others.
+    pub(super) fn start(api: &Api, shop: &Arc<Shop>, name: &str, seed: u64) -> Self {
         let scarce = Arc::new(AtomicUsize::new(0));
-        let stop = CancellationToken::new();
+        let (stop, leave) = (CancellationToken::new(), CancellationToken::new());
         let mut clients = JoinSet::new();
         for number in 0..CLIENTS {
             let client = Client {
-                name: format!("client-{number}"),
+                name: format!("{name}-{number}"),
                 api: api.clone(),
                 shop: Arc::clone(shop),
                 random: StdRng::seed_from_u64(seed.wrapping_add(number)),
                 diary: Diary::default(),
             };
-            clients.spawn(client.work(Arc::clone(&scarce), stop.clone()));
+            let (scarce, stop, leave) = (Arc::clone(&scarce), stop.clone(), leave.clone());
+            clients.spawn(async move {
+                let client = client.work(scarce, stop).await;
+                client.end(leave).await
+            });
         }
         Self {
             clients,
             scarce,
             stop,
+            leave,
         }
     }
 
@@ -163,7 +182,13 @@ impl Load {
         self.scarce.store(scarce, Ordering::Relaxed);
     }
 
-    /// Lets the clients finish what they are about.
+    /// Lets the clients finish what they are about, but not sell out.
+    pub(super) async fn leave(self) -> Diary {
+        self.leave.cancel();
+        self.stop().await
+    }
+
+    /// Lets the clients finish what they are about, and sell out.
     pub(super) async fn stop(self) -> Diary {
         self.stop.cancel();
         let mut whole = Diary::default();
@@ -175,7 +200,7 @@ impl Load {
 }
 
 impl Client {
-    async fn work(mut self, scarce: Arc<AtomicUsize>, stop: CancellationToken) -> Diary {
+    async fn work(mut self, scarce: Arc<AtomicUsize>, stop: CancellationToken) -> Self {
         let mut number = 0;
         while !stop.is_cancelled() {
             number += 1;
@@ -191,7 +216,13 @@ impl Client {
                 _ => self.order_common(&name).await,
             }
         }
-        self.sell_out().await;
+        self
+    }
+
+    async fn end(mut self, leave: CancellationToken) -> Diary {
+        if !leave.is_cancelled() {
+            self.sell_out().await;
+        }
         self.diary
     }
 
@@ -331,10 +362,9 @@ impl Client {
         let answer = self.api.ask_for(&change).await;
         let is_good = good.contains(&answer.status);
         assert!(is_good, "{change:?}: {answer:?}");
-        self.diary.operations.push(Operation {
-            change,
-            answer: answer.clone(),
-        });
+        self.diary
+            .operations
+            .push(Operation::new(change, answer.clone()));
         answer
     }
 }

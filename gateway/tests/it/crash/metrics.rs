@@ -10,10 +10,10 @@ use super::client::{Api, Change};
 use super::server::{Home, PASSWORD};
 
 /// Every sample by its name and labels.
-type Samples = BTreeMap<String, f64>;
+pub(super) type Samples = BTreeMap<String, f64>;
 
 /// Reads the text format of Prometheus.
-async fn samples(at: SocketAddr) -> Samples {
+pub(super) async fn samples(at: SocketAddr) -> Samples {
     let answer = reqwest::get(format!("http://{at}/metrics")).await.unwrap();
     let form = answer.headers()["content-type"].to_str().unwrap();
     assert!(form.starts_with("text/plain"), "{form}");

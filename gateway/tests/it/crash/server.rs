@@ -16,7 +16,7 @@ pub(super) const PASSWORD: &str = "correct-horse-battery";
 /// How long a server has for starting: ample, for a busy machine.
 const START_WITHIN: Duration = Duration::from_secs(60);
 /// The drain time-out that servers here have.
-const DRAIN: Duration = Duration::from_secs(10);
+pub(super) const DRAIN: Duration = Duration::from_secs(10);
 /// What is printed before the address, and what before that of the metrics.
 const SERVES: &str = "quenty serves http://";
 const METRICS: &str = "metrics at http://";
@@ -24,7 +24,8 @@ const METRICS: &str = "metrics at http://";
 /// Where a server lives: its folder and its storage, which outlive it.
 pub(super) struct Home {
     folder: TempDir,
-    storage: String,
+    /// The URL of its storage.
+    pub(super) storage: String,
     starts: AtomicUsize,
 }
 
@@ -69,7 +70,12 @@ impl Home {
         self.try_serve(&[]).await.unwrap()
     }
 
-    /// The same with variables of its environment; how it ended if it did so before it served.
+    /// The same with variables of its environment.
+    pub(super) async fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
+        self.try_serve(variables).await.unwrap()
+    }
+
+    /// The same; how it ended if it did so before it served.
     pub(super) async fn try_serve(&self, variables: &[(&str, &str)]) -> Result<Server, ExitStatus> {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.folder().join(format!("server-{number}.log"));
@@ -158,15 +164,26 @@ impl Server {
         Some(ended.ok()?.unwrap())
     }
 
-    /// SIGTERM; the process must end well, and in time.
-    pub(super) async fn terminate(mut self) {
+    /// What it holds of the machine's memory, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        let id = self.child.id().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = resident.unwrap().trim().trim_end_matches(" kB");
+        kib.parse::<u64>().unwrap() * 1024
+    }
+
+    /// SIGTERM; the process must end well, and in time. Tells how long that took.
+    pub(super) async fn terminate(mut self) -> Duration {
         let id = self.child.id().unwrap().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().await;
         assert!(sent.unwrap().success());
+        let sent = Instant::now();
         // What is left to do after the connections have ended is bounded by the same time again.
         let ended = tokio::time::timeout(DRAIN * 2, self.child.wait()).await;
         let status = ended.unwrap().unwrap();
         assert!(status.success(), "{status}\n{}", self.log());
+        sent.elapsed()
     }
 
     async fn wait_until_serving(&mut self) -> Result<(), ExitStatus> {

@@ -35,8 +35,17 @@ impl Shop {
 
     /// The same with so many scarce products.
     pub(super) async fn open_with(api: Api, scarce: usize) -> (Api, Arc<Self>) {
-        let company = json!({ "name": "Shop", "currency": "BRL" });
-        let company = make(&api, "company", "/companies", &company).await;
+        Self::make("Shop", api, scarce).await
+    }
+
+    /// The same with a name, for where there are several.
+    pub(super) async fn open_as(name: &str, api: Api) -> (Api, Arc<Self>) {
+        Self::make(name, api, SCARCE).await
+    }
+
+    async fn make(name: &str, api: Api, scarce: usize) -> (Api, Arc<Self>) {
+        let company = json!({ "name": name, "currency": "BRL" });
+        let company = make(&api, name, "/companies", &company).await;
         let api = api.within(&company);
         let location = json!({ "name": "Warehouse", "address": address() });
         let location = make(&api, "location", "/locations", &location).await;

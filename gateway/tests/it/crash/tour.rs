@@ -387,7 +387,7 @@ impl Tour<'_> {
         };
         let answer = api.ask_for(&change).await;
         assert!(good.contains(&answer.status), "{change:?}: {answer:?}");
-        Ok(Operation { change, answer })
+        Ok(Operation::new(change, answer))
     }
 }
 

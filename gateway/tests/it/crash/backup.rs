@@ -1,0 +1,159 @@
+//! Backup and restore by the README's own commands, under load: what was acknowledged before is there.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::sync::watch;
+
+use super::check;
+use super::client::Api;
+use super::load::Load;
+use super::server::{Home, PASSWORD};
+use super::shop::Shop;
+use super::until_good;
+use crate::postgres;
+
+/// How many requests succeed before the backup, while it is kept, and after the restore.
+const GOOD: usize = 100;
+/// How many pages of the feed somebody has read before the backup.
+const PAGES: usize = 3;
+
+/// How a backup is made and restored, as the shell has it.
+struct Manual {
+    backup: String,
+    restore: String,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_of_sqlite_under_load_brings_everything_back() {
+    if is_there("a backup of SQLite", "sqlite3").await {
+        let [backup, restore, ..] = blocks();
+        let homes = [Home::on_sqlite(), Home::on_sqlite()];
+        survive(homes, Manual { backup, restore }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_of_postgres_under_load_brings_everything_back() {
+    let what = "a backup of Postgres";
+    if !is_there(what, "pg_dump").await {
+        return;
+    }
+    if let Some(home) = Home::on_postgres(what).await {
+        let [.., backup, restore] = blocks();
+        let homes = [home, Home::on_postgres(what).await.unwrap()];
+        survive(homes, Manual { backup, restore }).await;
+    }
+}
+
+async fn is_there(what: &str, program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().await;
+    if found.is_err() {
+        postgres::skip(what, &format!("there is no program {program}"));
+    }
+    found.is_ok()
+}
+
+/// The commands of the README's section about backups: for SQLite and for Postgres, each to make
+/// one and to restore it.
+fn blocks() -> [String; 4] {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, section) = readme.split_once("\n### Backup\n").unwrap();
+    let (section, _) = section.split_once("\n### ").unwrap();
+    let blocks = section.split("```sh\n").skip(1);
+    let blocks = blocks.map(|block| block.split_once("```").unwrap().0.to_owned());
+    blocks.collect::<Vec<_>>().try_into().unwrap()
+}
+
+async fn survive([home, fresh]: [Home; 2], manual: Manual) {
+    let server = home.serve().await;
+    let (place, found_at) = watch::channel(server.address);
+    let api = Api::sign_in(found_at, PASSWORD).await.unwrap();
+    let (api, shop) = Shop::open(api).await;
+    let load = Load::start(&api, &shop, "before", rand::random());
+    until_good(&api, GOOD).await;
+    let read = read_feed(&api, "", PAGES).await;
+    let begun = Instant::now();
+    run(&home, &manual.backup).await;
+    eprintln!("the backup took {:?}", begun.elapsed());
+    until_good(&api, GOOD).await;
+    let mut operations = load.leave().await.operations;
+    let all = operations.len();
+    operations.retain(|it| it.answered < begun);
+    eprintln!("{} of {all} operations before the backup", operations.len());
+    server.kill().await;
+
+    carry(&home, &fresh);
+    run(&fresh, &manual.restore).await;
+    let server = fresh.serve().await;
+    place.send_replace(server.address);
+    check::with_balances(&api, &operations).await;
+    goes_on(&api, read).await;
+    let load = Load::start(&api, &shop, "after", rand::random());
+    until_good(&api, GOOD).await;
+    operations.extend(load.leave().await.operations);
+    check::with_balances(&api, &operations).await;
+    server.terminate().await;
+    check::storage(&fresh).await;
+}
+
+/// Runs what somebody would paste into a shell.
+async fn run(home: &Home, commands: &str) {
+    let output = Command::new("bash")
+        .args(["-e", "-c", commands])
+        .current_dir(home.folder())
+        .env("DATABASE", &home.storage)
+        .output()
+        .await
+        .unwrap();
+    let [out, error] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
+    assert!(output.status.success(), "{commands}\n{out}\n{error}");
+}
+
+/// What is kept elsewhere: the backup and, apart from it, the signing key.
+fn carry(home: &Home, fresh: &Home) {
+    let [from, to] = [home.folder(), fresh.folder()];
+    std::fs::create_dir(to.join("data")).unwrap();
+    std::fs::rename(from.join("backup"), to.join("backup")).unwrap();
+    let key = "data/signing-key.pem";
+    std::fs::copy(from.join(key), to.join(key)).unwrap();
+}
+
+/// The ids of a feed's events after a cursor, at most so many pages of them, and the next cursor.
+async fn read_feed(api: &Api, after: &str, pages: usize) -> (Vec<String>, String) {
+    let (mut ids, mut after) = (Vec::new(), after.to_owned());
+    for _ in 0..pages {
+        let from = if after.is_empty() { "" } else { "&after=" };
+        let page: Value = api.get(&format!("/events?limit=100{from}{after}")).await;
+        let events = page["data"].as_array().unwrap();
+        page["next_cursor"].as_str().unwrap().clone_into(&mut after);
+        if events.is_empty() {
+            break;
+        }
+        ids.extend(
+            events
+                .iter()
+                .map(|it| it["id"].as_str().unwrap().to_owned()),
+        );
+    }
+    (ids, after)
+}
+
+/// Whoever read the feed before the backup goes on from there, without a gap or a repeat.
+async fn goes_on(api: &Api, (mut read, cursor): (Vec<String>, String)) {
+    assert!(!read.is_empty());
+    let (rest, _) = read_feed(api, &cursor, usize::MAX).await;
+    assert!(!rest.is_empty());
+    let (whole, _) = read_feed(api, "", usize::MAX).await;
+    read.extend(rest);
+    let [read_once, whole_once] = [&read, &whole].map(|it| it.iter().collect::<BTreeSet<_>>());
+    assert_eq!(read_once, whole_once);
+    assert_eq!(
+        (read.len(), whole.len()),
+        (whole_once.len(), whole_once.len())
+    );
+}

@@ -1,0 +1,176 @@
+//! Connections that take their time, hundreds at once: they are cut off, and nobody else waits for them.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpSocket;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::check;
+use super::client::{Api, Change};
+use super::is_campaign;
+use super::load::Operation;
+use super::server::{Home, PASSWORD};
+use super::shop::Shop;
+
+/// The bound on every wait for a client, in milliseconds: short, so that the test is.
+const BOUND_MS: &str = "8000";
+const BOUNDED: [&str; 3] = ["HEADER", "BODY", "WRITE"];
+/// By when each is cut off: ample, for a busy machine.
+const CUT_OFF_WITHIN: Duration = Duration::from_secs(60);
+/// How often those that write send a byte.
+const BYTE_EACH: Duration = Duration::from_millis(200);
+/// So many connect at once: beyond some thousand the system itself forgets connections that are not
+/// yet accepted, and a client that says nothing does not learn so for minutes.
+const WAVE: usize = 250;
+/// What the system holds for those that read nothing, in bytes.
+const BUFFER: u32 = 4_096;
+/// By when everybody else is answered, on a machine that has nothing else to do.
+const SOON: Duration = Duration::from_secs(5);
+/// How many who mean well work meanwhile.
+const OTHERS: usize = 4;
+
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Sends nothing.
+    Silent,
+    /// Sends a request's head byte by byte.
+    Head,
+    /// Sends a request's body byte by byte.
+    Body,
+    /// Asks for much and reads nothing.
+    Unread,
+}
+
+const WAYS: [Way; 4] = [Way::Silent, Way::Head, Way::Body, Way::Unread];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_connections_are_cut_off_and_nobody_waits_for_them() {
+    let home = Home::on_sqlite();
+    let bounds = BOUNDED.map(|it| format!("QUENTY__GATEWAY__{it}_TIMEOUT_MS"));
+    let bounds = bounds.each_ref().map(|it| (&**it, BOUND_MS));
+    let server = home.serve_with(&bounds).await;
+    let found_at = watch::channel(server.address).1;
+    let api = Api::sign_in(found_at, PASSWORD).await.unwrap();
+    let (api, shop) = Shop::open(api).await;
+    let before = server.memory();
+    let count = if is_campaign() { 2_000 } else { 500 };
+    let mut slow = JoinSet::new();
+    for number in 0..count {
+        slow.spawn(dawdle(server.address, WAYS[number % WAYS.len()]));
+        if number % WAVE == WAVE - 1 {
+            tokio::time::sleep(BYTE_EACH).await;
+        }
+    }
+    let over = CancellationToken::new();
+    let mut others = JoinSet::new();
+    for number in 0..OTHERS {
+        others.spawn(work(
+            number,
+            api.clone(),
+            shop.receipt(&shop.common[0], 1),
+            over.clone(),
+        ));
+    }
+    let mut lives = slow.join_all().await;
+    over.cancel();
+    let (done, slowest) = others.join_all().await.into_iter().fold(
+        (Vec::new(), Duration::ZERO),
+        |(mut all, slowest), (done, slow)| {
+            all.extend(done);
+            (all, slowest.max(slow))
+        },
+    );
+    lives.sort_unstable();
+    eprintln!(
+        "{count} slow ones lived {:?} to {:?}; {} requests meanwhile, the slowest {slowest:?}; \
+         memory: {} MiB before, {} MiB after",
+        lives[0],
+        lives[count - 1],
+        done.len(),
+        before >> 20,
+        server.memory() >> 20
+    );
+    assert!(!done.is_empty());
+    assert!(!is_campaign() || slowest < SOON, "{slowest:?}");
+    check::with_balances(&api, &done).await;
+    server.terminate().await;
+}
+
+/// Does as it must not until it is cut off; how long that took.
+async fn dawdle(server: SocketAddr, way: Way) -> Duration {
+    let socket = TcpSocket::new_v4().unwrap();
+    if matches!(way, Way::Unread) {
+        socket.set_recv_buffer_size(BUFFER).unwrap();
+    }
+    let mut stream = socket.connect(server).await.unwrap();
+    let connected = Instant::now();
+    stream.write_all(&way.opening()).await.unwrap();
+    let (mut reader, mut writer) = stream.split();
+    let mut bytes = tokio::time::interval(BYTE_EACH);
+    let mut taken = [0; 1_024];
+    let cut_off = async {
+        loop {
+            tokio::select! {
+                read = reader.read(&mut taken), if way.reads() => {
+                    if !matches!(read, Ok(1..)) {
+                        break;
+                    }
+                }
+                // What reads nothing learns so of its end.
+                _ = bytes.tick(), if way.writes() => {
+                    if writer.write_all(b"x").await.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    };
+    let ended = tokio::time::timeout(CUT_OFF_WITHIN, cut_off).await;
+    assert!(ended.is_ok(), "{way:?} was not cut off");
+    connected.elapsed()
+}
+
+impl Way {
+    fn opening(self) -> Vec<u8> {
+        match self {
+            Self::Silent => Vec::new(),
+            Self::Head => b"GET /health/live HTTP/1.1\r\nhost: quenty\r\nx-long: ".to_vec(),
+            Self::Body => b"POST /api/v1/auth/login HTTP/1.1\r\nhost: quenty\r\n\
+                content-type: application/json\r\ncontent-length: 10000\r\n\r\n"
+                .to_vec(),
+            Self::Unread => b"GET /openapi.json HTTP/1.1\r\nhost: quenty\r\n\r\n".repeat(30),
+        }
+    }
+
+    fn reads(self) -> bool {
+        !matches!(self, Self::Unread)
+    }
+
+    fn writes(self) -> bool {
+        !matches!(self, Self::Silent)
+    }
+}
+
+/// Asks for what everybody does, one after the other; each must be done.
+async fn work(
+    number: usize,
+    api: Api,
+    receipt: serde_json::Value,
+    over: CancellationToken,
+) -> (Vec<Operation>, Duration) {
+    let (mut done, mut slowest) = (Vec::new(), Duration::ZERO);
+    while !over.is_cancelled() {
+        let key = format!("work-{number}-{}", done.len());
+        let change = Change::new(&key, "/stock/movements", receipt.clone());
+        let asked = Instant::now();
+        let answer = api.ask_for(&change).await;
+        slowest = slowest.max(asked.elapsed());
+        assert_eq!(answer.status, 201, "{answer:?}");
+        done.push(Operation::new(change, answer));
+    }
+    (done, slowest)
+}
