@@ -49,7 +49,9 @@ async fn do_a_known_amount(api: &Api) {
     }
     // The same request once more: answered from what is kept, and decided by nobody.
     let company = json!({ "name": "Two", "currency": "BRL" });
-    let again = api.ask_for(&Change::new("Two", "/companies", company)).await;
+    let again = api
+        .ask_for(&Change::new("Two", "/companies", company))
+        .await;
     assert!(again.is_replay);
 }
 

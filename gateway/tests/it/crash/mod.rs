@@ -11,6 +11,7 @@
 
 mod check;
 mod client;
+mod linear;
 mod load;
 mod metrics;
 mod moments;
@@ -70,8 +71,7 @@ async fn terminated_on_postgres_it_ends_in_time_and_keeps_its_word() {
 }
 
 async fn survive(home: Home, end: End, rounds: usize) {
-    let seed = rand::random::<u64>();
-    eprintln!("seed {seed}");
+    let seed = seed();
     let mut random = StdRng::seed_from_u64(seed);
     let mut server = home.serve().await;
     let (place, found_at) = watch::channel(server.address);
@@ -106,6 +106,22 @@ async fn survive(home: Home, end: End, rounds: usize) {
     check::all(&api, &shop, &diary).await;
     server.terminate().await;
     check::storage(&home).await;
+}
+
+/// The seed that the environment names, or any. It is printed, for whoever looks into a failure.
+fn seed() -> u64 {
+    let named = std::env::var("QUENTY_TEST_SEED");
+    let seed = named.map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
+    eprintln!("QUENTY_TEST_SEED={seed}");
+    seed
+}
+
+/// How much of something: more in a campaign, for which nobody waits.
+fn campaign<T>(usual: T, in_campaign: T) -> T {
+    match std::env::var_os("QUENTY_TEST_CAMPAIGN") {
+        Some(_) => in_campaign,
+        None => usual,
+    }
 }
 
 /// Waits until so many more requests have succeeded.
