@@ -183,7 +183,10 @@ impl Journal for Wrapped {
 
     async fn feed(&self, shard: Shard, after: u64, limit: u32) -> Result<Vec<Recorded>, Error> {
         self.endure().await?;
-        self.memory.feed(shard, after, limit).await
+        let events = self.memory.feed(shard, after, limit).await?;
+        self.read_rows(events.iter().map(|event| event.entity))
+            .await?;
+        Ok(events)
     }
 
     async fn tenant_feed(
