@@ -1,7 +1,7 @@
 //! Puts the parts together: journals, entities and policies in, a running engine out.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock};
@@ -45,7 +45,7 @@ pub struct Builder {
 #[derive(Default)]
 struct Registry {
     contexts: HashMap<&'static str, Arc<ContextParts>>,
-    kinds: HashMap<&'static str, Arc<dyn AnyKind>>,
+    kinds: BTreeMap<&'static str, Arc<dyn AnyKind>>,
     entities: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
 }
 
@@ -388,7 +388,7 @@ impl Engine {
     /// Starts what runs by itself: policies, timers, upkeep.
     async fn start_background(
         &mut self,
-        kinds: &Arc<HashMap<&'static str, Arc<dyn AnyKind>>>,
+        kinds: &Arc<BTreeMap<&'static str, Arc<dyn AnyKind>>>,
         policies: &[Policy],
     ) -> Result<(), Error> {
         let node = &self.node;

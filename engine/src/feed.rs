@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 
 use crate::envelope::{Recorded, Shard};
 use crate::error::Error;
-use crate::journal::Journal;
+use crate::journal::{self, Journal};
 
 /// Events read from the journal at a time.
 const PAGE: u32 = 500;
@@ -98,14 +98,20 @@ impl Reader {
 
     async fn read_journal(&mut self, shard: Shard) -> Result<Vec<Arc<Recorded>>, Error> {
         let position = self.position(shard);
-        let events = self.journal.feed(shard, position, PAGE).await?;
-        if events.len() < PAGE as usize {
-            self.behind.pop_front();
+        match stretch(self.journal.as_ref(), shard, position, PAGE).await? {
+            Stretch::Events(events) => {
+                match events.last() {
+                    Some(last) => _ = self.positions.insert(shard, last.seq),
+                    None => _ = self.behind.pop_front(),
+                }
+                Ok(events.into_iter().map(Arc::new).collect())
+            }
+            Stretch::Damaged(what) => {
+                tracing::error!(shard = shard.0, seq = position + 1, what, "passed over");
+                self.positions.insert(shard, position + 1);
+                Ok(Vec::new())
+            }
         }
-        if let Some(last) = events.last() {
-            self.positions.insert(shard, last.seq);
-        }
-        Ok(events.into_iter().map(Arc::new).collect())
     }
 
     async fn read_tail(&mut self) -> Vec<Arc<Recorded>> {
@@ -153,5 +159,37 @@ impl Reader {
 
     fn position(&self, shard: Shard) -> u64 {
         self.positions.get(&shard).copied().unwrap_or(0)
+    }
+}
+
+/// What comes next in a shard's feed.
+pub(crate) enum Stretch {
+    Events(Vec<Recorded>),
+    /// The very next event cannot be read: what is damaged.
+    Damaged(String),
+}
+
+/// Reads on after a position: event by event where there is damage, which is not to hold back what
+/// comes before and after it.
+pub(crate) async fn stretch(
+    journal: &dyn Journal,
+    shard: Shard,
+    after: u64,
+    limit: u32,
+) -> Result<Stretch, journal::Error> {
+    match journal.feed(shard, after, limit).await {
+        Err(journal::Error::Damaged(_)) => {}
+        page => return page.map(Stretch::Events),
+    }
+    match journal.feed(shard, after, 1).await {
+        Err(journal::Error::Damaged(what)) => {
+            // A feed has no gaps; but where it has ended, it is not an event that is damaged.
+            let heads = journal.heads().await?;
+            let is_there = heads.iter().any(|&(it, head)| it == shard && head > after);
+            is_there
+                .then(|| Stretch::Damaged(what.clone()))
+                .ok_or(journal::Error::Damaged(what))
+        }
+        page => page.map(Stretch::Events),
     }
 }

@@ -1,6 +1,6 @@
 //! Durable timers: tells entities what they asked to be told, at least once, not before its time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ const ASIDE_MAX: usize = 10_000;
 /// Fires a context's timers until it is aborted; what was not fired then fires after the restart.
 pub(crate) async fn run(
     journal: Arc<dyn Journal>,
-    kinds: Arc<HashMap<&'static str, Arc<dyn AnyKind>>>,
+    kinds: Arc<BTreeMap<&'static str, Arc<dyn AnyKind>>>,
     every: Duration,
 ) {
     let mut aside = Aside::default();
@@ -89,7 +89,7 @@ impl Aside {
 
 /// Fires timers side by side; returns how many have had their effect.
 async fn fire_all(
-    kinds: &HashMap<&'static str, Arc<dyn AnyKind>>,
+    kinds: &BTreeMap<&'static str, Arc<dyn AnyKind>>,
     due: Vec<DueTimer>,
     aside: &mut Aside,
 ) -> usize {
@@ -106,7 +106,7 @@ async fn fire_all(
 
 /// Fires a timer; gives it back if that was not possible.
 async fn fire(
-    kinds: &HashMap<&'static str, Arc<dyn AnyKind>>,
+    kinds: &BTreeMap<&'static str, Arc<dyn AnyKind>>,
     timer: DueTimer,
 ) -> Result<(), DueTimer> {
     let late = (Utc::now() - timer.at).to_std().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Background upkeep: idle entities leave the memory, what is old and over leaves the journal.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// Lets idle entities leave the memory.
 pub(crate) async fn sweep(
     node: Arc<NodeParts>,
-    kinds: Arc<HashMap<&'static str, Arc<dyn AnyKind>>>,
+    kinds: Arc<BTreeMap<&'static str, Arc<dyn AnyKind>>>,
 ) {
     let idle = node.config.idle();
     let every = (idle / 4).clamp(Duration::from_millis(250), Duration::from_secs(30));

@@ -12,7 +12,7 @@ use crate::decision;
 use crate::entity::{ClaimScope, Entity, Versioned};
 use crate::envelope::{EntityKey, Recorded, Shard};
 use crate::error::Error;
-use crate::feed::Positions;
+use crate::feed::{Positions, Stretch, stretch};
 use crate::journal::{ClaimHolder, Document, Journal};
 use crate::loader;
 
@@ -81,8 +81,13 @@ async fn walk(journal: &dyn Journal, shard: Shard, head: u64, findings: &mut Fin
     let mut versions = Versions::new();
     let mut last = 0;
     loop {
-        let page = match journal.feed(shard, last, PAGE).await {
-            Ok(page) => page,
+        let page = match stretch(journal, shard, last, PAGE).await {
+            Ok(Stretch::Events(page)) => page,
+            Ok(Stretch::Damaged(what)) => {
+                findings.faults.push(format!("damaged: {what}"));
+                last += 1;
+                continue;
+            }
             Err(error) => {
                 let fault = format!("the feed of shard {} after {last}: {error}", shard.0);
                 findings.faults.push(fault);

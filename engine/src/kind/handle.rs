@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use ractor::ActorRef;
 use tokio::sync::Notify;
+use tokio::time;
 use uuid::Uuid;
 
 use crate::admission::Door;
@@ -26,7 +27,7 @@ pub(crate) struct Handle<E: Entity> {
     pub(super) touched: AtomicU64,
     committed: ArcSwapOption<Versioned<E>>,
     changed: Notify,
-    broken: OnceLock<(Broken, Instant)>,
+    broken: OnceLock<(Broken, time::Instant)>,
 }
 
 /// Why an entity cannot be loaded.
@@ -100,7 +101,7 @@ impl<E: Entity> Handle<E> {
 
     /// Marks the handle as unusable, since the entity cannot be loaded.
     pub(crate) fn give_up(&self, broken: Broken) {
-        let _ = self.broken.set((broken, Instant::now()));
+        let _ = self.broken.set((broken, time::Instant::now()));
         self.fail();
     }
 
@@ -145,10 +146,7 @@ impl<E: Entity> Handle<E> {
             if self.door.is_closed() {
                 return None;
             }
-            if tokio::time::timeout_at(deadline.into(), changed)
-                .await
-                .is_err()
-            {
+            if time::timeout_at(deadline.into(), changed).await.is_err() {
                 return committed;
             }
         }

@@ -4,7 +4,7 @@
 mod handle;
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ pub(crate) struct NodeParts {
     pub(crate) generations: AtomicU64,
     pub(crate) started: Instant,
     /// All kinds, which make room for each other.
-    pub(crate) kinds: OnceLock<Weak<HashMap<&'static str, Arc<dyn AnyKind>>>>,
+    pub(crate) kinds: OnceLock<Weak<BTreeMap<&'static str, Arc<dyn AnyKind>>>>,
 }
 
 impl NodeParts {
@@ -327,10 +327,11 @@ impl<E: Entity> AnyKind for Arc<Kind<E>> {
         };
         // Collected first: letting go locks the directory.
         let entries = self.directory.iter();
-        let idle: Vec<_> = entries
+        let mut idle: Vec<_> = entries
             .filter(|entry| entry.door.is_empty() && is_idle(entry))
             .map(|entry| Arc::clone(entry.value()))
             .collect();
+        idle.sort_by_key(|handle| handle.id);
         idle.iter().filter(|handle| self.let_go(handle)).count()
     }
 
@@ -341,7 +342,7 @@ impl<E: Entity> AnyKind for Arc<Kind<E>> {
             .take(32)
             .map(|entry| Arc::clone(entry.value()))
             .collect();
-        candidates.sort_by_key(|handle| handle.touched.load(Ordering::Relaxed));
+        candidates.sort_by_key(|handle| (handle.touched.load(Ordering::Relaxed), handle.id));
         candidates.iter().any(|handle| self.let_go(handle))
     }
 }

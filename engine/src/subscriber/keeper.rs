@@ -37,11 +37,13 @@ impl Keeper {
         let mut ticks = tokio::time::interval(every);
         loop {
             tokio::select! {
+                // Ticks first: however much is handled, what is stored keeps up.
+                biased;
+                _ = ticks.tick() => self.store().await,
                 place = handled.recv() => match place {
                     Some((shard, seq)) => self.ahead.add_permits(self.progress.handled(shard, seq)),
                     None => break,
                 },
-                _ = ticks.tick() => self.store().await,
             }
         }
         self.store().await;

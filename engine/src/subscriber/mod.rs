@@ -9,7 +9,7 @@
 mod keeper;
 mod sending;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ const REASON_MAX: usize = 4_096;
 pub(crate) struct Subscriber {
     pub(crate) context: &'static str,
     pub(crate) policies: Vec<Policy>,
-    pub(crate) kinds: Arc<HashMap<&'static str, Arc<dyn AnyKind>>>,
+    pub(crate) kinds: Arc<BTreeMap<&'static str, Arc<dyn AnyKind>>>,
     pub(crate) committer: Committer,
     /// Places for commands under way, by the context that they are for: one that is away fills its
     /// own only, and policies go on reaching the others.

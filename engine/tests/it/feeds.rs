@@ -126,3 +126,21 @@ async fn a_company_sees_its_own_events_only() {
         [ours]
     );
 }
+
+#[tokio::test]
+async fn what_is_damaged_holds_back_nothing_else() {
+    let world = World::new().await;
+    let ids: Vec<_> = (0..12).map(|_| id()).collect();
+    for id in ids.iter().chain(&ids) {
+        done(world.ask(*id, Ask::Add(1)).await);
+    }
+    world.journal.damage_rows(ids[3]);
+    let nothing = Some(Positions::new());
+    let mut reader = world.engine.follow("test", nothing).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 2 * (ids.len() - 1) {
+        let events = tokio::time::timeout(PATIENCE, reader.next()).await;
+        seen.extend(events.expect("events in time").unwrap());
+    }
+    assert!(seen.iter().all(|event| event.entity != ids[3]));
+}

@@ -78,11 +78,11 @@ async fn break_things(world: Arc<World>, ids: Vec<uuid::Uuid>, seed: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_books_add_up_whatever_breaks() {
-    let seed: u64 = std::env::var("SEED")
+    let seed: u64 = std::env::var("QUENTY_TEST_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
         .unwrap_or_else(rand::random);
-    println!("SEED={seed}");
+    println!("QUENTY_TEST_SEED={seed}");
     let config = Config {
         residents_max: 4 * COUNTERS,
         idle_ms: 1,
@@ -113,14 +113,14 @@ async fn the_books_add_up_whatever_breaks() {
     ids.iter().for_each(|id| world.memory().cure(*id));
     for (id, expected) in ids.iter().zip(books) {
         let (total, _) = world.recorded(*id).await;
-        assert_eq!(total, expected, "SEED={seed}");
+        assert_eq!(total, expected, "QUENTY_TEST_SEED={seed}");
         let shown = eventually("a host", || async {
             world.counters.get_anywhere(*id, soon()).await.ok()
         });
         assert_eq!(
             shown.await.map_or(0, |it| it.state.total),
             expected,
-            "SEED={seed}"
+            "QUENTY_TEST_SEED={seed}"
         );
         eventually("the mirror", || async {
             (world.mirror(*id).await.total == expected).then_some(())

@@ -2,7 +2,7 @@
 
 use engine::faults::is_caught;
 
-const TEETH: [(&str, &str); 5] = [
+const TEETH: [(&str, &str); 7] = [
     (
         "acknowledge-before-commit",
         "failing::a_commit_while_the_journal_is_away_fails_and_leaves_nothing_behind",
@@ -22,6 +22,14 @@ const TEETH: [(&str, &str); 5] = [
     (
         "passivation-drops-messages",
         "bounds::entities_that_come_and_go_lose_no_command",
+    ),
+    (
+        "acknowledge-before-commit",
+        "schedules::no_schedule_loses_or_doubles_anything",
+    ),
+    (
+        "passivation-drops-messages",
+        "schedules::no_schedule_loses_or_doubles_anything",
     ),
 ];
 

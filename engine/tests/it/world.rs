@@ -59,6 +59,15 @@ impl World {
             .start()
             .await
             .unwrap();
+        Self::of(engine, journal, config, policies)
+    }
+
+    pub(crate) fn of(
+        engine: Engine,
+        journal: Arc<Wrapped>,
+        config: Config,
+        policies: &[Policy],
+    ) -> Self {
         Self {
             counters: engine.entities().unwrap(),
             policies: policies.to_vec(),

@@ -1,4 +1,4 @@
-//! A journal that keeps everything in memory, and can damage what is read from it.
+//! A journal that keeps everything in memory, can damage what is read from it, and may have weather.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -15,6 +15,8 @@ use engine::journal::{
 use engine::{EntityKey, Recorded, Shard};
 use uuid::Uuid;
 
+use crate::weather::{Fate, Weather};
+
 pub(crate) struct Wrapped {
     pub(crate) memory: Memory,
     /// Entities whose documents read as damaged.
@@ -29,6 +31,7 @@ pub(crate) struct Wrapped {
     pub(crate) panics: AtomicBool,
     /// Whether whoever settles a doubt panics.
     pub(crate) panics_in_doubt: AtomicBool,
+    weather: Option<Weather>,
 }
 
 impl Wrapped {
@@ -41,6 +44,27 @@ impl Wrapped {
             replays: Mutex::default(),
             panics: AtomicBool::new(false),
             panics_in_doubt: AtomicBool::new(false),
+            weather: None,
+        }
+    }
+
+    /// The same under weather.
+    pub(crate) fn under(weather: Weather, shards: u16) -> Self {
+        Self {
+            weather: Some(weather),
+            ..Self::new(shards)
+        }
+    }
+
+    /// From now on nothing fails any more.
+    pub(crate) fn clear_up(&self) {
+        self.weather.iter().for_each(Weather::clear);
+    }
+
+    async fn endure(&self) -> Result<(), Error> {
+        match &self.weather {
+            Some(weather) => weather.read().await,
+            None => Ok(()),
         }
     }
 
@@ -103,6 +127,7 @@ impl Journal for Wrapped {
     async fn renew(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
         let panics = self.panics_in_doubt.load(Ordering::Relaxed);
         assert!(!panics, "told to panic");
+        self.endure().await?;
         self.memory.renew(node, shards).await
     }
 
@@ -110,11 +135,25 @@ impl Journal for Wrapped {
         assert!(!self.panics.swap(false, Ordering::Relaxed), "told to panic");
         self.read_rows(batch.appends.iter().map(|append| append.key.id))
             .await?;
-        self.memory.commit(batch).await
+        let fate = match &self.weather {
+            Some(weather) => weather.fate().await,
+            None => Fate::Done,
+        };
+        match fate {
+            Fate::Done => self.memory.commit(batch).await,
+            Fate::Failed(failure) => Err(failure.error()),
+            Fate::Lost { is_done, how } => {
+                if is_done {
+                    self.memory.commit(batch).await?;
+                }
+                Err(how.error().await)
+            }
+        }
     }
 
     async fn load(&self, keys: &[EntityKey]) -> Result<Vec<Option<Document>>, Error> {
         self.read_rows(keys.iter().map(|key| key.id)).await?;
+        self.endure().await?;
         let mut documents = self.memory.load(keys).await?;
         let damaged = self.damaged_documents.lock().unwrap();
         for (document, key) in documents.iter_mut().zip(keys) {
@@ -132,6 +171,7 @@ impl Journal for Wrapped {
         limit: u32,
     ) -> Result<Vec<Recorded>, Error> {
         self.replays.lock().unwrap().push((key.id, after_version));
+        self.endure().await?;
         let mut events = self.memory.history(key, after_version, limit).await?;
         if self.damaged_events.lock().unwrap().contains(&key) {
             for event in &mut events {
@@ -142,7 +182,11 @@ impl Journal for Wrapped {
     }
 
     async fn feed(&self, shard: Shard, after: u64, limit: u32) -> Result<Vec<Recorded>, Error> {
-        self.memory.feed(shard, after, limit).await
+        self.endure().await?;
+        let events = self.memory.feed(shard, after, limit).await?;
+        self.read_rows(events.iter().map(|event| event.entity))
+            .await?;
+        Ok(events)
     }
 
     async fn tenant_feed(
@@ -156,10 +200,12 @@ impl Journal for Wrapped {
     }
 
     async fn heads(&self) -> Result<Vec<(Shard, u64)>, Error> {
+        self.endure().await?;
         self.memory.heads().await
     }
 
     async fn due_timers(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueTimer>, Error> {
+        self.endure().await?;
         self.memory.due_timers(now, limit).await
     }
 

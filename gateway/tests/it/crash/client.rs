@@ -59,6 +59,16 @@ pub(super) struct Answer {
     pub(super) says_when: bool,
 }
 
+/// What came of a request that is not repeated.
+pub(super) enum Told {
+    /// This.
+    Answer(Answer),
+    /// Nobody knows: it may have been done, or may yet be.
+    Nothing,
+    /// Nothing at all: there was no server to ask.
+    NotAsked,
+}
+
 impl Change {
     /// A POST without a condition.
     pub(super) fn new(key: &str, path: &str, body: Value) -> Self {
@@ -190,20 +200,30 @@ impl Api {
 
     /// Asks for a change under a key.
     pub(super) async fn ask_for(&self, change: &Change) -> Answer {
-        self.insist(|base| self.request(base, change)).await
+        let key = &change.key;
+        self.insist(|base| self.request(base, change).header("idempotency-key", key))
+            .await
     }
 
     /// The same once, of a server that stays: there is an answer, whatever it is.
     pub(super) async fn attempt(&self, change: &Change) -> Answer {
         let base = format!("http://{}/api/v1", *self.place.borrow());
-        take(self.request(&base, change)).await.unwrap()
+        let request = self.request(&base, change);
+        let request = request.header("idempotency-key", &change.key);
+        take(request).await.unwrap()
     }
 
-    /// Asks for a change once, without a key; none if what came of it is not known.
-    pub(super) async fn post_once(&self, path: &str, body: &Value) -> Option<Answer> {
+    /// Asks for a change once, without its key.
+    pub(super) async fn ask_once(&self, change: &Change) -> Told {
         let base = format!("http://{}/api/v1", *self.place.borrow());
-        let request = self.named(self.http.post(format!("{base}{path}")).json(body));
-        take(request).await.ok().filter(Answer::is_final)
+        match take(self.request(&base, change)).await {
+            Ok(answer) if answer.is_final() => {
+                self.count(&answer);
+                Told::Answer(answer)
+            }
+            Err(error) if error.is_connect() => Told::NotAsked,
+            Ok(_) | Err(_) => Told::Nothing,
+        }
     }
 
     /// Changes a resource.
@@ -214,13 +234,11 @@ impl Api {
 
     fn request(&self, base: &str, change: &Change) -> RequestBuilder {
         let url = format!("{base}{}", change.path);
-        let request = self.http.request(change.method.clone(), url);
-        let request = if change.body.is_null() {
-            request
-        } else {
-            request.json(&change.body)
+        let request = self.named(self.http.request(change.method.clone(), url));
+        let request = match &change.body {
+            Value::Null => request,
+            body => request.json(body),
         };
-        let request = self.named(request).header("idempotency-key", &change.key);
         match change.if_match {
             Some(version) => request.header("if-match", format!("\"{version}\"")),
             None => request,
@@ -235,6 +253,11 @@ impl Api {
         }
     }
 
+    fn count(&self, answer: &Answer) {
+        let is_good = answer.status < 300;
+        self.succeeded.fetch_add(is_good.into(), Ordering::Relaxed);
+    }
+
     async fn insist(&self, request: impl Fn(&str) -> RequestBuilder) -> Answer {
         let deadline = Instant::now() + ANSWER_WITHIN;
         let mut place = self.place.clone();
@@ -244,8 +267,7 @@ impl Api {
             let is_over = Instant::now() >= deadline;
             match attempt {
                 Ok(answer) if answer.is_final() => {
-                    let is_good = answer.status < 300;
-                    self.succeeded.fetch_add(is_good.into(), Ordering::Relaxed);
+                    self.count(&answer);
                     return answer;
                 }
                 attempt if is_over => assert!(!is_over, "no final answer: {attempt:?}"),

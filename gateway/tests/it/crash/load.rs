@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Answer, Api, Change};
+use super::client::{Answer, Api, Change, Told};
 use super::shop::Shop;
 
 const CLIENTS: u64 = 16;
@@ -266,12 +266,13 @@ impl Client {
             .clone();
         let lines = [self.line()];
         let body = json!({ "customer": customer, "reference": name, "lines": lines });
-        let Some(answer) = self.api.post_once("/orders", &body).await else {
+        let change = Change::new(name, "/orders", body);
+        let Told::Answer(answer) = self.api.ask_once(&change).await else {
             self.diary.unknown.push(name.to_owned());
             // The server may be gone: there is no hurry to learn no more.
             return tokio::time::sleep(UNKNOWN_PAUSE).await;
         };
-        assert!(matches!(answer.status, 201 | 202), "{body}: {answer:?}");
+        assert!(matches!(answer.status, 201 | 202), "{change:?}: {answer:?}");
         let order = answer.json();
         let ends = ["confirmed", "rejected"];
         self.diary.stories.push(Story {

@@ -22,6 +22,7 @@ mod cluster;
 mod database;
 mod disk;
 mod fsync;
+mod linear;
 mod load;
 mod metrics;
 mod moments;
@@ -96,8 +97,7 @@ async fn terminated_on_postgres_it_ends_in_time_and_keeps_its_word() {
 }
 
 async fn survive(home: Home, end: End, rounds: usize) {
-    let seed = rand::random::<u64>();
-    eprintln!("seed {seed}");
+    let seed = seed();
     let mut random = StdRng::seed_from_u64(seed);
     let mut server = home.serve().await;
     let (place, found_at) = watch::channel(server.address);
@@ -148,6 +148,22 @@ async fn terminate_watched(server: Server, api: &Api) {
 /// asked for. Elsewhere nothing may depend on how busy the machine is.
 fn is_campaign() -> bool {
     std::env::var_os("QUENTY_TEST_CAMPAIGN").is_some()
+}
+
+/// The seed that the environment names, or any. It is printed, for whoever looks into a failure.
+fn seed() -> u64 {
+    let named = std::env::var("QUENTY_TEST_SEED");
+    let seed = named.map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
+    eprintln!("QUENTY_TEST_SEED={seed}");
+    seed
+}
+
+/// How much of something: more in a campaign, for which nobody waits.
+fn campaign<T>(usual: T, in_campaign: T) -> T {
+    match std::env::var_os("QUENTY_TEST_CAMPAIGN") {
+        Some(_) => in_campaign,
+        None => usual,
+    }
 }
 
 /// Waits until so many more requests have succeeded.

@@ -99,9 +99,7 @@ fn tour<'a>(
 }
 
 async fn survive(home: Home) {
-    let seed = rand::random::<u64>();
-    eprintln!("seed {seed}");
-    let faults = faults(&mut StdRng::seed_from_u64(seed));
+    let faults = faults(&mut StdRng::seed_from_u64(super::seed()));
     let server = home.serve().await;
     let (place, found_at) = watch::channel(server.address);
     let root = Api::sign_in(found_at, server::PASSWORD).await.unwrap();

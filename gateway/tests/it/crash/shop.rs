@@ -79,13 +79,18 @@ impl Shop {
     }
 
     async fn product(&self, api: &Api, sku: &str) -> String {
-        let price = json!({ "amount": "9.90", "currency": "BRL" });
-        let product = json!({ "sku": sku, "name": sku, "price": price, "weight_g": 300 });
-        let product = make(api, sku, "/products", &product).await;
+        let product = product(api, sku).await;
         let receipt = self.receipt(&product, UNITS);
         make(api, &format!("{sku}-stock"), "/stock/movements", &receipt).await;
         product
     }
+}
+
+/// A new product of which nothing is there.
+pub(super) async fn product(api: &Api, sku: &str) -> String {
+    let price = json!({ "amount": "9.90", "currency": "BRL" });
+    let product = json!({ "sku": sku, "name": sku, "price": price, "weight_g": 300 });
+    make(api, sku, "/products", &product).await
 }
 
 async fn customer(api: &Api, number: usize) -> String {
@@ -95,7 +100,8 @@ async fn customer(api: &Api, number: usize) -> String {
     make(api, &format!("customer-{number}"), "/customers", &customer).await
 }
 
-async fn make(api: &Api, key: &str, path: &str, body: &Value) -> String {
+/// Makes something of which only the id matters.
+pub(super) async fn make(api: &Api, key: &str, path: &str, body: &Value) -> String {
     let answer = api.ask_for(&Change::new(key, path, body.clone())).await;
     assert_eq!(answer.status, 201, "{path}: {}", answer.body);
     answer.json()["id"].as_str().unwrap().to_owned()
