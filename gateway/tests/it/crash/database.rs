@@ -7,7 +7,7 @@ use rand::RngExt as _;
 use super::cluster::Cluster;
 use super::server::Home;
 use super::trial::{Trial, spread};
-use super::{amount, until_put_off};
+use super::{campaign, until_put_off};
 
 /// How often it is killed, daily and in a campaign.
 const KILLS: [usize; 2] = [5, 50];
@@ -20,9 +20,8 @@ async fn with_postgres_killed_it_keeps_its_word() {
         return;
     };
     let trial = Trial::start(Home::on(cluster.url.clone())).await;
-    let [daily, campaign] = KILLS;
     let (mut starts, mut recoveries) = (Vec::new(), Vec::new());
-    for round in 0..amount(daily, campaign) {
+    for round in 0..campaign(KILLS) {
         cluster.kill().await;
         // It is told to every client that asks, and asked again and again meanwhile.
         until_put_off(&trial.api, 1).await;

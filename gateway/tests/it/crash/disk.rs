@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::cluster::{self, Cluster};
 use super::server::Home;
 use super::trial::{Trial, spread};
-use super::{amount, until_put_off};
+use super::{campaign, until_put_off};
 use crate::postgres;
 
 /// How often the disk fills up, daily and in a campaign.
@@ -102,10 +102,9 @@ async fn with_a_full_disk_postgres_keeps_its_word() {
 }
 
 async fn survive(disk: &Disk, trial: Trial, cluster: Option<&Cluster>) {
-    let [daily, campaign] = FILLINGS;
     let resident = trial.resident().await;
     let mut recoveries = Vec::new();
-    for round in 0..amount(daily, campaign) {
+    for round in 0..campaign(FILLINGS) {
         fill_until_refused(disk, &trial).await;
         // Whoever is in memory is still there, and the program still knows who asks.
         trial.api.get_at_once(&resident).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::amount;
+use super::campaign;
 use super::cluster::Cluster;
 use super::server::Home;
 use super::tracer::Tracer;
@@ -66,8 +66,7 @@ async fn with_fsync_failing_postgres_keeps_its_word() {
 }
 
 fn rounds() -> usize {
-    let [daily, campaign] = FAILURES;
-    amount(daily, campaign)
+    campaign(FAILURES)
 }
 
 /// Has everything fail for a while, in which nothing may be acknowledged.

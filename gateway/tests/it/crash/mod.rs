@@ -159,11 +159,8 @@ fn seed() -> u64 {
 }
 
 /// How much of something: more in a campaign, for which nobody waits.
-fn campaign<T>(usual: T, in_campaign: T) -> T {
-    match std::env::var_os("QUENTY_TEST_CAMPAIGN") {
-        Some(_) => in_campaign,
-        None => usual,
-    }
+fn campaign<T>([usual, in_campaign]: [T; 2]) -> T {
+    if is_campaign() { in_campaign } else { usual }
 }
 
 /// Waits until so many more requests have succeeded.
@@ -182,15 +179,6 @@ async fn until_more(count: impl Fn() -> usize, more: usize, what: &str) {
         let is_time_left = Instant::now() < deadline;
         assert!(is_time_left, "{} of {wanted} {what}", count());
         tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-/// One amount for every day, and a larger one for a campaign.
-fn amount<T>(daily: T, campaign: T) -> T {
-    if std::env::var_os("QUENTY_TEST_CAMPAIGN").is_some() {
-        campaign
-    } else {
-        daily
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, PgConnection};
 
-use super::amount;
+use super::campaign;
 use super::proxy::Proxy;
 use super::server::Home;
 use super::trial::Trial;
@@ -68,9 +68,8 @@ async fn with_a_database_that_says_nothing_it_keeps_its_word() {
         return;
     };
     let trial = Trial::start(home).await;
-    let [daily, campaign] = SILENT;
     let mut recoveries = Vec::new();
-    for round in 0..amount(daily, campaign) {
+    for round in 0..campaign(SILENT) {
         proxy.be_silent(true);
         // What was said before may still lead to an answer.
         tokio::time::sleep(SILENCES[0] / 2).await;
@@ -96,9 +95,8 @@ async fn with_its_connections_forgotten_it_keeps_its_word() {
     )
     .unwrap();
     let trial = Trial::start(home).await;
-    let [daily, campaign] = FORGOTTEN;
     let mut recoveries = Vec::new();
-    for round in 0..amount(daily, campaign) {
+    for round in 0..campaign(FORGOTTEN) {
         proxy.forget();
         recoveries.push(trial.recover(round).await);
     }
@@ -108,8 +106,7 @@ async fn with_its_connections_forgotten_it_keeps_its_word() {
 }
 
 fn spell() -> Duration {
-    let [daily, campaign] = SPELL;
-    amount(daily, campaign)
+    campaign(SPELL)
 }
 
 /// Whether clients or the engine took note.

@@ -14,7 +14,7 @@ use std::path::Path;
 use super::server::{Home, Server};
 use super::tracer::Tracer;
 use super::trial::Trial;
-use super::{amount, until_good};
+use super::{campaign, until_good};
 
 /// How many orders are acknowledged at least, daily and in a campaign, and how many requests succeed
 /// for each of them.
@@ -53,8 +53,7 @@ async fn on_sqlite_no_answer_leaves_before_what_it_tells_is_on_disk() {
     }
     let attach = async |server: &Server| Tracer::attach(&[server.id()], &WATCH).await;
     let (trial, tracer) = Trial::start_watched(Home::on_sqlite(), attach).await;
-    let [daily, campaign] = ACKNOWLEDGED;
-    let wanted = amount(daily, campaign);
+    let wanted = campaign(ACKNOWLEDGED);
     until_good(&trial.api, wanted * GOOD_EACH).await;
     let seen = tracer.unwrap().seen().await;
     let checked = Trace::read(seen.lines()).check();

@@ -47,7 +47,7 @@ impl Trial {
         let (_place, found_at) = watch::channel(server.address);
         let api = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
         let (api, shop) = Shop::open_with(api, SCARCE).await;
-        let load = Load::start(&api, &shop, seed);
+        let load = Load::start(&api, &shop, "client", seed);
         until_good(&api, GOOD_BETWEEN).await;
         let trial = Self {
             home,

@@ -94,7 +94,7 @@ async fn killed_on_postgres_every_entity_is_linearizable() {
 
 async fn survive(home: Home) {
     let seed = super::seed();
-    let kills = campaign(KILLS, KILLS_IN_CAMPAIGN);
+    let kills = campaign([KILLS, KILLS_IN_CAMPAIGN]);
     let server = home.serve().await;
     let (place, found_at) = watch::channel(server.address);
     let api = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
