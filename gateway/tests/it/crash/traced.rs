@@ -141,3 +141,40 @@ fn references(call: &str) -> impl Iterator<Item = String> + '_ {
     let after = call.split(REFERENCE).skip(1);
     after.filter_map(|rest| Some(rest.split_once('\\')?.0.to_owned()))
 }
+
+/// By thread: an append, its sync in two lines, and the answer.
+const APPENDED: (&str, &str) = (
+    "7",
+    r#"pwrite64(9</d/order.db-wal>, "\"reference\":\"R\",", 4096, 0) = 4096"#,
+);
+const SYNC: (&str, &str) = ("7", "fdatasync(9</d/order.db-wal> <unfinished ...>");
+const SYNCED: (&str, &str) = ("7", "<... fdatasync resumed>) = 0");
+const TOLD: (&str, &str) = (
+    "8",
+    r#"writev(12<socket:[1]>, [{iov_base="\"reference\":\"R\","}], 1) = 20"#,
+);
+
+fn trace(lines: [(&str, &str); 4]) -> Trace {
+    let mut trace = Trace::default();
+    for (now, (thread, line)) in lines.into_iter().enumerate() {
+        trace.see(now, thread, line);
+    }
+    trace
+}
+
+#[test]
+fn an_answer_after_the_sync_is_fine() {
+    assert_eq!(trace([APPENDED, SYNC, SYNCED, TOLD]).check(), 1);
+}
+
+#[test]
+#[should_panic(expected = "told at 2")]
+fn an_answer_during_the_sync_is_noticed() {
+    trace([APPENDED, SYNC, TOLD, SYNCED]).check();
+}
+
+#[test]
+#[should_panic(expected = "told at 3")]
+fn a_sync_that_began_before_the_append_is_none() {
+    trace([SYNC, APPENDED, SYNCED, TOLD]).check();
+}

@@ -16,10 +16,10 @@ const SCARCE: usize = 5;
 
 /// A server, and clients that do not stop asking it.
 pub(super) struct Trial {
+    /// The server: before its home, whose folder has its log.
+    pub(super) server: Server,
     /// Where it lives.
     pub(super) home: Home,
-    /// The server.
-    pub(super) server: Server,
     /// The API within the shop's company.
     pub(super) api: Api,
     /// The shop.
