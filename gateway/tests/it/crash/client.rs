@@ -153,6 +153,14 @@ impl Api {
             .await
     }
 
+    /// What there is at a path just now, failures of the program's included.
+    pub(super) async fn look(&self, path: &str) -> Answer {
+        let base = format!("http://{}/api/v1", *self.place.borrow());
+        take(self.named(self.http.get(format!("{base}{path}"))))
+            .await
+            .unwrap()
+    }
+
     /// What there must be at a path.
     pub(super) async fn get(&self, path: &str) -> Value {
         let answer = self.ask(path).await;

@@ -11,6 +11,7 @@
 
 mod check;
 mod client;
+mod damage;
 mod linear;
 mod load;
 mod metrics;
