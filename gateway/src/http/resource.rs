@@ -237,8 +237,15 @@ pub async fn list_in<R: Resource>(
             // Stored in an older form, or damaged: the entity knows better.
             None => {
                 let id = document.id.into();
-                let entity = entities.get(document.tenant, id, call.deadline).await?;
-                entity.and_then(|entity| shown(&entity).ok())
+                match entities.get(document.tenant, id, call.deadline).await {
+                    Ok(entity) => entity.and_then(|entity| shown(&entity).ok()),
+                    // Whoever asks for it is told; a list shows all that can be shown.
+                    Err(engine::Error::Damaged(what)) => {
+                        tracing::error!(what, "left out of a list");
+                        None
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
         };
         data.extend(shown.map(|mut resource| {

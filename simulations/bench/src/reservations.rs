@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use actors::ids::{LocationId, MovementId, OrderId, ProductId};
-use actors::stock::{Action, Command, MoveKind, Stock};
+use actors::stock::{Action, Command, MoveKind, Remarks, Stock};
 use anyhow::{Result, bail, ensure};
 use chrono::Utc;
 use engine::{Config, Engine, Entities, Entity as _, Meta, Reply, RequestKey};
@@ -77,7 +77,7 @@ async fn receive(stock: &Entities<Stock>, products: &[ProductId]) -> Result<()> 
             movement: MovementId::from(Uuid::now_v7()),
             kind: MoveKind::Receipt,
             quantity: ON_HAND,
-            note: None,
+            remarks: Remarks::default(),
         };
         send(stock, *product, action, "receipts")
     };

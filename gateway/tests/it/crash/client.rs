@@ -167,10 +167,16 @@ impl Api {
 
     /// What must be at a path whatever state the storage is in: asked for once.
     pub(super) async fn get_at_once(&self, path: &str) {
-        let base = format!("http://{}/api/v1", *self.place.borrow());
-        let answer = take(self.named(self.http.get(format!("{base}{path}")))).await;
-        let answer = answer.unwrap();
+        let answer = self.look(path).await;
         assert_eq!(answer.status, 200, "GET {path}: {}", answer.body);
+    }
+
+    /// What there is at a path just now, failures of the program's included.
+    pub(super) async fn look(&self, path: &str) -> Answer {
+        let base = format!("http://{}/api/v1", *self.place.borrow());
+        take(self.named(self.http.get(format!("{base}{path}"))))
+            .await
+            .unwrap()
     }
 
     /// What there must be at a path.

@@ -19,6 +19,7 @@ mod backup;
 mod check;
 mod client;
 mod cluster;
+mod damage;
 mod database;
 mod disk;
 mod fsync;

@@ -64,6 +64,11 @@ impl Home {
         self.folder.path()
     }
 
+    /// The storage's URL.
+    pub(super) fn storage(&self) -> &str {
+        &self.storage
+    }
+
     /// Starts a server and waits until it serves. It chooses its port, so that no other process
     /// can have taken it.
     pub(super) async fn serve(&self) -> Server {

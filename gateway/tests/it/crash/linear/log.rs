@@ -19,8 +19,11 @@ pub(super) struct Operation<A, T> {
 /// that one without an answer holds nobody back.
 pub(super) struct Log<A, T>(Mutex<Lines<A, T>>);
 
+/// A request or its answer, with the request's number.
+type Line<A, T> = (usize, Action<Operation<A, T>>);
+
 struct Lines<A, T> {
-    lines: Vec<(usize, Action<Operation<A, T>>)>,
+    lines: Vec<Line<A, T>>,
     next: usize,
 }
 
@@ -66,7 +69,7 @@ impl<A: Clone, T: Clone> Log<A, T> {
     }
 
     /// The history, in which whatever nobody was told of may have come about until the very end.
-    fn history(&self) -> (Vec<(usize, Action<Operation<A, T>>)>, usize) {
+    fn history(&self) -> (Vec<Line<A, T>>, usize) {
         let mut lines = self.lines().lines.clone();
         let mut open: Vec<(usize, Operation<A, T>)> = Vec::new();
         for (number, action) in &lines {

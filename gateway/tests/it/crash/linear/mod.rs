@@ -195,7 +195,7 @@ async fn client<S: Subject>(
 }
 
 /// A resource once it is as wanted.
-async fn until(api: &Api, path: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn until(api: &Api, path: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
     loop {
         let resource = api.get(path).await;
         if is_wanted(&resource) {
