@@ -38,6 +38,7 @@ const WITHIN: Duration = Duration::from_secs(120);
 type Progress = Arc<Vec<AtomicU64>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "not finished: nothing is left to resume, since buffers take the whole topic"]
 async fn viewers_that_stop_reading_are_let_go_and_resume() {
     let home = Home::on_sqlite();
     // They are let go after two thirds of this.
