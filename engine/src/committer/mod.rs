@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Span, dispatcher};
 use uuid::Uuid;
@@ -213,7 +213,15 @@ impl Committer {
 /// exchanges with the database, one after the other, and everybody waits for it: among the other
 /// tasks it would wait ten times for its turn behind hundreds of them, for half of its time. The
 /// connection is made here, too, since it is served by the runtime that made it.
+///
+/// Where there is one thread in all, everything stays on it: with its clock paused, a seed decides
+/// the whole schedule.
 async fn run_apart(task: Task) -> Result<(), Error> {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        task.take_over().await?;
+        tokio::spawn(task.run());
+        return Ok(());
+    }
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| no_thread(&error))?;
     let (started, result) = oneshot::channel();

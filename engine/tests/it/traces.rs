@@ -40,16 +40,31 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
     }
 }
 
-#[tokio::test]
-async fn a_request_is_followed_to_its_commit_and_the_batch_is_linked() {
-    // Other tests run beside this one without a subscriber: every span is met once, so that whether
-    // somebody wants it is asked again below and not while it is first met elsewhere.
-    done(World::new().await.ask(id(), Ask::Add(1)).await);
+/// Says in a process of its own that the test is to be run there.
+const ALONE: &str = "QUENTY_TEST_ALONE";
+
+/// Whether anybody wants a span is known once for the whole process, and other tests run beside this
+/// one without a subscriber: so it has a process of its own.
+#[test]
+fn a_request_is_followed_to_its_commit_and_the_batch_is_linked() {
+    if std::env::var_os(ALONE).is_some() {
+        return follow();
+    }
+    let name = "traces::a_request_is_followed_to_its_commit_and_the_batch_is_linked";
+    let run = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .env(ALONE, "1")
+        .output();
+    let printed = String::from_utf8(run.unwrap().stdout).unwrap();
+    assert!(printed.contains("1 passed; 0 failed"), "{printed}");
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn follow() {
     let seen = Seen::default();
     // Ids are used again once a span has closed; the request's is held until the end.
     let _guard =
         tracing::subscriber::set_default(tracing_subscriber::registry().with(seen.clone()));
-    tracing::callsite::rebuild_interest_cache();
     let world = World::new().await;
     let request = tracing::info_span!("request");
     let answer = world
