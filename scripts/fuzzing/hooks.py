@@ -66,7 +66,7 @@ RULES |= {"estimate-out-of-range", "event-too-old", "event-in-the-future", "end-
 
 # Parameters that only the server can make up, and preconditions on what only it knows: made-up
 # ones mask all else that is wrong or right about a request, so most are taken off.
-OPAQUE = {"cursor", "after", "from", "ticket", "if-match", "idempotency-key"}
+OPAQUE = {"cursor", "after", "from", "if-match", "idempotency-key"}
 
 lock = threading.Lock()
 statuses = defaultdict(Counter)
@@ -185,8 +185,10 @@ def before_call(context, case, kwargs):
         for name in (OPAQUE & {name.lower() for name in values}) - at_fault(case):
             if not is_kept(case, values[name]):
                 del values[name]
+    # One that it has met is a credential of its own.
+    (case.query or {}).pop("ticket", None)
     # A key that came before brings back the answer of that time, whatever is wrong beside it.
-    if at_fault(case) - {None, "idempotency-key"}:
+    if at_fault(case) - {None, "idempotency-key"} or "if-match" in (case.headers or {}):
         (case.headers or {}).pop("idempotency-key", None)
     if "quenty-company" in (case.headers or {}) and "quenty-company" not in at_fault(case):
         case.headers["quenty-company"] = COMPANY

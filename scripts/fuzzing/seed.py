@@ -52,7 +52,7 @@ def administrator(root, company):
 
 
 def orders(admin, customer, product, location):
-    """Orders that stand at every step of the way."""
+    """Orders that stand at every step of the way, by where they stand."""
     line = {"product": product, "location": location, "quantity": 2}
     wanted = {"customer": customer, "lines": [line], "shipping_address": ADDRESS}
     steps = [
@@ -62,6 +62,7 @@ def orders(admin, customer, product, location):
         ("packed", ["pick", "pack"]),
         ("shipped", ["pick", "pack", "ship"]),
     ]
+    made = {status: [] for status, _ in steps}
     for (status, actions), _ in itertools.product(steps, range(20)):
         order = admin.post("/orders", wanted | {"draft": status == "draft"})["id"]
         for action in actions:
@@ -69,6 +70,8 @@ def orders(admin, customer, product, location):
             admin.post(f"/orders/{order}/{action}", body)
         if status == "shipped":
             deliver(admin, order)
+        made[status].append(order)
+    return made
 
 
 def deliver(admin, order):
@@ -79,7 +82,7 @@ def deliver(admin, order):
     admin.post(f"/shipments/{shipment}/events", {"events": events})
 
 
-def furnish(root, admin):
+def furnish(root, company, admin):
     location = [admin.post("/locations", {"name": f"L{n}", "address": ADDRESS})["id"] for n in range(3)]
     customer = [admin.post("/customers", {"type": "business", "name": f"C{n}"})["id"] for n in range(6)]
     for number in range(3):
@@ -87,14 +90,18 @@ def furnish(root, admin):
         product = admin.post("/products", product)["id"]
         receipt = {"type": "receipt", "product": product, "location": location[0], "quantity": 100000}
         admin.post("/stock/movements", receipt)
-    orders(admin, customer[0], product, location[0])
     for number in range(6):
-        parcel = {"parcels": [{"weight_g": 500}], "consignee": ADDRESS}
-        admin.post("/shipments", parcel)
         admin.post("/api-keys", {"name": f"K{number}", "scopes": ["read"]})
         user = {"email": f"u{number}@acme.example", "name": "U", "password": PASSWORD, "role": "viewer"}
         admin.post("/users", user)
         root.post("/companies", {"name": f"Other {number}", "currency": "BRL"})
+
+
+    parcel = {"parcels": [{"weight_g": 500}], "consignee": ADDRESS}
+    parcels = [admin.post("/shipments", parcel)["id"] for _ in range(20)]
+    root.ask("PATCH", f"/companies/{company}", {"settings": {"default_location": location[0]}})
+    made = orders(admin, customer[0], product, location[0])
+    return {"parcels": parcels} | {f"orders-{status}": ids for status, ids in made.items()}
 
 
 def write(folder, name, values):
@@ -108,7 +115,8 @@ def main(url, folder):
     email = administrator(root, company)
     admin = Client(url)
     admin.sign_in(email)
-    furnish(root, admin)
+    for name, ids in furnish(root, company, admin).items():
+        write(folder, name, ids)
     # Not the company and the administrator that the fuzzer itself is.
     own = admin.ask("GET", "/auth/me")["principal"]
     write(folder, "companies", [it for it in root.ids("/companies") if it != company])

@@ -15,7 +15,9 @@ use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type,
 };
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
 };
@@ -31,8 +33,9 @@ use crate::problem;
 /// The base path of everything that is versioned.
 pub const BASE: &str = "/api/v1";
 
-/// The name of the security scheme in the document.
+/// The names of the security schemes in the document.
 const BEARER: &str = "bearer";
+const TICKET: &str = "ticket";
 
 type Named = (String, RefOr<Schema>);
 
@@ -95,9 +98,12 @@ impl Api {
             .scheme(HttpAuthScheme::Bearer)
             .description(Some("An access token, or an API key."))
             .build();
+        let what = "A ticket from `POST /live/tickets`, for browsers; good once.";
+        let ticket = ApiKeyValue::with_description(TICKET, what);
         let components = ComponentsBuilder::new()
             .schemas_from_iter(opened(self.schemas))
-            .security_scheme(BEARER, SecurityScheme::Http(bearer));
+            .security_scheme(BEARER, SecurityScheme::Http(bearer))
+            .security_scheme(TICKET, SecurityScheme::ApiKey(ApiKey::Query(ticket)));
         let info = InfoBuilder::new()
             .title("Quenty")
             .version(env!("CARGO_PKG_VERSION"))
@@ -172,6 +178,14 @@ impl Route {
     #[must_use]
     pub fn open(mut self) -> Self {
         self.is_open = true;
+        self
+    }
+
+    /// Takes a ticket, `?ticket=`, in place of a credential.
+    #[must_use]
+    pub fn or_ticket(mut self) -> Self {
+        let ticket = SecurityRequirement::new(TICKET, std::iter::empty::<String>());
+        self.operation = self.operation.security(ticket);
         self
     }
 

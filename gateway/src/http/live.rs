@@ -74,7 +74,7 @@ pub fn routes(api: Api) -> Api {
                 "The cursor to go on from; Last-Event-ID goes before it.",
                 Form::Text,
             )
-            .query("ticket", ticket, Form::Text)
+            .or_ticket()
             .gives_other(StatusCode::OK, "text/event-stream", "A stream of events."),
         events,
     )
