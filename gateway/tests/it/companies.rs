@@ -31,6 +31,7 @@ pub(crate) async fn one_of_each(shop: &Shop) -> Vec<(&'static str, String)> {
         ("orders", order),
         ("shipments", shipment),
         ("api-keys", key),
+        ("document-types", shop.document_type().await),
     ]
 }
 
@@ -38,6 +39,7 @@ pub(crate) async fn one_of_each(shop: &Shop) -> Vec<(&'static str, String)> {
 fn good_body(path: &str) -> Value {
     let scan = json!({"code": "X", "status": "in_transit", "occurred_at": "2026-01-01T00:00:00Z"});
     match path {
+        _ if path.ends_with("/validate") => json!({"number": "1"}),
         path if path.ends_with("/return") => json!({"lines": [{"line": 1, "quantity": 1}]}),
         path if path.ends_with("/events") => json!({"events": [scan]}),
         path if path.starts_with("/stock") => json!({"reorder_point": 1}),
