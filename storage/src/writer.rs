@@ -7,7 +7,7 @@ use engine::journal::Error;
 use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::error;
+use crate::error::{self, Failure};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,14 +79,24 @@ where
         &mut self.connection
     }
 
-    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+    /// Commits what was written, or undoes it all.
+    pub(crate) async fn finish<T>(self, written: Result<T, Failure>) -> Result<T, Failure> {
+        if written.is_ok() {
+            self.commit().await?;
+        } else {
+            self.roll_back().await;
+        }
+        written
+    }
+
+    async fn commit(mut self) -> Result<(), Error> {
         let committed = self.connection.execute("COMMIT").await;
         committed.map_err(|failed| error::of_commit(&failed))?;
         self.give_back();
         Ok(())
     }
 
-    pub(crate) async fn roll_back(mut self) {
+    async fn roll_back(mut self) {
         // If it cannot even do this, the connection goes, and the transaction with it.
         if self.connection.execute("ROLLBACK").await.is_ok() {
             self.give_back();

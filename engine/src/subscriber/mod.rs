@@ -2,9 +2,9 @@
 //! sent, and parks what cannot be handled.
 //!
 //! Delivery is at least once; the request key of every command, made of the policy's name, the
-//! event's id and the addressee, makes its effect happen once. Events are handled side by side, so that an event that
-//! cannot be handled holds back only its own saga. The stored position is the one up to which
-//! everything is handled or parked.
+//! event's id and the addressee, makes its effect happen once. Events are handled side by side, so
+//! that an event that cannot be handled holds back only its own saga. The stored position is the one
+//! up to which everything is handled or parked.
 
 mod keeper;
 mod sending;

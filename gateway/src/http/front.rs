@@ -62,7 +62,8 @@ async fn name(State(config): State<Arc<Gateway>>, mut request: Request, next: Ne
     response
 }
 
-/// Refuses a head that is too large, ends what takes too long, and turns a panic of a handler into an answer.
+/// Refuses a head that is too large, ends what takes too long, and turns a panic of a handler into an
+/// answer.
 async fn guard(State(config): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
     if head_bytes(&request) > config.max_header_bytes.get() as usize {
         let what = "the request line and the headers are larger than is taken";

@@ -24,17 +24,9 @@ pub(super) async fn commit(
     look_up: bool,
 ) -> Result<Vec<Outcome>, Failure> {
     let mut transaction = writer.begin().await?;
-    match plan_and_write(transaction.connection(), batch, look_up).await {
-        Ok(outcomes) => {
-            faults::reach_with_batch("before-commit", batch);
-            transaction.commit().await?;
-            Ok(outcomes)
-        }
-        Err(failure) => {
-            transaction.roll_back().await;
-            Err(failure)
-        }
-    }
+    let written = plan_and_write(transaction.connection(), batch, look_up).await;
+    faults::reach_with_batch("before-commit", batch);
+    transaction.finish(written).await
 }
 
 /// Raises the epochs of shards. Locking their rows waits for whoever is writing them.
@@ -44,16 +36,8 @@ pub(super) async fn take_over(
     shards: &[Shard],
 ) -> Result<Vec<Lease>, Error> {
     let mut transaction = writer.begin().await?;
-    match raise(transaction.connection(), node, shards).await {
-        Ok(leases) => {
-            transaction.commit().await?;
-            Ok(leases)
-        }
-        Err(failure) => {
-            transaction.roll_back().await;
-            Err(failure.into())
-        }
-    }
+    let raised = raise(transaction.connection(), node, shards).await;
+    Ok(transaction.finish(raised).await?)
 }
 
 /// Raises the epochs of those shards that a node still owns, once nobody is writing them.
@@ -63,16 +47,8 @@ pub(super) async fn renew(
     shards: &[Shard],
 ) -> Result<Vec<Lease>, Error> {
     let mut transaction = writer.begin().await?;
-    match raise_own(transaction.connection(), node, shards).await {
-        Ok(leases) => {
-            transaction.commit().await?;
-            Ok(leases)
-        }
-        Err(failure) => {
-            transaction.roll_back().await;
-            Err(failure.into())
-        }
-    }
+    let raised = raise_own(transaction.connection(), node, shards).await;
+    Ok(transaction.finish(raised).await?)
 }
 
 async fn plan_and_write(

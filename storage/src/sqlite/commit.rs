@@ -14,7 +14,7 @@ use crate::error::Failure;
 use crate::reads::request_columns;
 use crate::rows::{self, KeyRow, KnownClaimRow};
 use crate::values::ms;
-use crate::writer::{Transaction, Writer};
+use crate::writer::Writer;
 
 use super::write::{json, write};
 
@@ -29,7 +29,7 @@ pub(super) async fn commit(
     let mut transaction = writer.begin().await?;
     let written = plan_and_write(transaction.connection(), batch).await;
     faults::reach_with_batch("before-commit", batch);
-    finish(transaction, written).await
+    Ok(transaction.finish(written).await?)
 }
 
 /// Raises the epochs of shards.
@@ -40,7 +40,7 @@ pub(super) async fn take_over(
 ) -> Result<Vec<Lease>, Error> {
     let mut transaction = writer.begin().await?;
     let raised = raise(transaction.connection(), node, shards).await;
-    finish(transaction, raised).await
+    Ok(transaction.finish(raised).await?)
 }
 
 /// Raises the epochs of those shards that a node still owns.
@@ -51,7 +51,7 @@ pub(super) async fn renew(
 ) -> Result<Vec<Lease>, Error> {
     let mut transaction = writer.begin().await?;
     let raised = raise_own(transaction.connection(), node, shards).await;
-    finish(transaction, raised).await
+    Ok(transaction.finish(raised).await?)
 }
 
 /// Forgets request keys in steps that let others write in between.
@@ -64,7 +64,7 @@ pub(super) async fn prune(
     loop {
         let mut transaction = writer.begin().await?;
         let step = forget(transaction.connection(), is_client, before).await;
-        let done = finish(transaction, step).await?;
+        let done = transaction.finish(step).await?;
         gone += done;
         if done < PRUNE_STEP.unsigned_abs() {
             return Ok(gone);
@@ -83,26 +83,10 @@ pub(super) async fn prune_documents(
     loop {
         let mut transaction = writer.begin().await?;
         let step = forget_documents(transaction.connection(), kind, statuses, before).await;
-        let done = finish(transaction, step).await?;
+        let done = transaction.finish(step).await?;
         gone += done;
         if done < PRUNE_STEP.unsigned_abs() {
             return Ok(gone);
-        }
-    }
-}
-
-async fn finish<T>(
-    transaction: Transaction<'_, SqliteConnection>,
-    result: Result<T, Failure>,
-) -> Result<T, Error> {
-    match result {
-        Ok(value) => {
-            transaction.commit().await?;
-            Ok(value)
-        }
-        Err(failure) => {
-            transaction.roll_back().await;
-            Err(failure.into())
         }
     }
 }

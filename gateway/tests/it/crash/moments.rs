@@ -12,10 +12,11 @@ use engine::faults::{BATCH_MOMENTS, SAGA_MOMENTS};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::check;
-use super::client::Api;
+use super::client::{Api, Change};
 use super::server::{self, Home};
 use super::shop::Shop;
 use super::tour::{NOT_TOURED, Tour};
@@ -96,6 +97,37 @@ fn tour<'a>(
         operations: Vec::new(),
         steps: 0,
     }
+}
+
+/// A bug that is planted must be seen: a request whose key is written in another transaction has its
+/// effect twice, and all else once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_in_another_transaction_would_be_noticed() {
+    let abort = "abort:before-commit:order.placed";
+    assert_eq!(orders_after(abort).await, 1);
+    let with_bug = format!("bug:request-in-another-transaction,{abort}");
+    assert_eq!(orders_after(&with_bug).await, 2);
+}
+
+/// How many orders there are of a client who asks for one until there is an answer.
+async fn orders_after(fault: &str) -> usize {
+    let home = Home::on_sqlite();
+    let server = home.serve().await;
+    let (place, found_at) = watch::channel(server.address);
+    let root = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
+    let (api, shop) = Shop::open(root).await;
+    server.terminate().await;
+    let lines = json!([{ "product": shop.common[0], "quantity": 1 }]);
+    // Without a reference, which alone would keep a second one away.
+    let order = json!({ "customer": shop.customers[0], "lines": lines });
+    let change = Change::new("once", "/orders", order);
+    let is_over = AtomicBool::new(false);
+    let (answer, server) =
+        tokio::join!(api.ask_for(&change), abort(&home, &place, fault, &is_over));
+    assert!(matches!(answer.status, 201 | 202), "{answer:?}");
+    let orders = api.list("/orders").await.len();
+    server.terminate().await;
+    orders
 }
 
 async fn survive(home: Home) {
