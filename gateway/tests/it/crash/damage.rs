@@ -246,11 +246,12 @@ async fn victims(
     random: &mut StdRng,
 ) -> (Vec<Cell>, BTreeSet<(String, Uuid)>) {
     let documents = Cell::all(home, Table::Documents).await;
-    let needed = |cell: &Cell| {
-        let is = |text: &str| cell.text.contains(text);
-        cell.kind == "customer"
-            || shop.common[..1].iter().any(|it| is(it))
-            || is("\"sku\":\"common-0\"")
+    // What the order that comes afterwards needs: its customer, its product and the stock of that.
+    let product = shop.common[0].as_str();
+    let needed = |cell: &Cell| match cell.kind.as_str() {
+        "customer" => true,
+        "product" => product.ends_with(&actors::ids::encode(cell.entity)),
+        _ => cell.text.contains(product),
     };
     let spared: BTreeSet<_> = documents
         .iter()
