@@ -3,18 +3,20 @@
 //! ```text
 //!  commit(batch)                      load, history, feed, list …
 //!      |                                   |
-//!   writer   one connection,            reads    a pool; the same SQL on both databases
-//!      |     never reused in doubt         |
+//!   writer   one connection             reads    several; the same SQL on both databases
+//!      |                                   |
+//!      '------------- connections ---------'     lent, never reused in doubt
 //!   BEGIN                                rows    what is read -> what the engine knows,
 //!      leases  locked, epochs read               checksums compared
 //!      Plan    judged by the engine
 //!      cells   the plan as columns and checksums
-//!      one statement per table
+//!      one statement in all, or one per table
 //!   COMMIT, with fsync
 //! ```
 //! What a batch comes to is judged by [`engine::journal::plan`], so that every journal judges
 //! alike; here it is only looked up and written down.
 
+mod connections;
 mod error;
 mod migrations;
 mod writer;

@@ -7,11 +7,12 @@ use engine::journal;
 use engine::journal::plan::{ClaimKey, is_storable};
 use engine::journal::{Claimant, Document, DueTimer, Error, Parked, RequestRow};
 use engine::{EntityKey, Recorded, Shard};
-use sqlx::pool::PoolConnection;
+use futures::future::BoxFuture;
 use sqlx::query::{Query, QueryAs};
-use sqlx::{Database, Encode, Executor, FromRow, IntoArguments, Pool, Type};
+use sqlx::{Database, Encode, Execute, Executor, FromRow, IntoArguments, Type};
 use uuid::Uuid;
 
+use crate::connections::Connections;
 use crate::rows::{
     ClaimantRow, DocumentRow, EventRow, KeyRow, ParkedRow, PositionRow, TimerRow, all,
 };
@@ -61,15 +62,13 @@ macro_rules! document_columns {
 }
 pub(crate) use document_columns;
 
-/// A pool of connections that read.
-pub(crate) struct Reads<DB: Database> {
-    pub(crate) pool: Pool<DB>,
-}
+/// The connections that read.
+pub(crate) struct Reads<DB: Database>(pub(crate) Connections<DB::Connection>);
 
 impl<DB> Reads<DB>
 where
     DB: Database,
-    DB::Arguments: IntoArguments<DB>,
+    DB::Arguments: IntoArguments<DB> + Clone,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> i32: Encode<'q, DB> + Type<DB>,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
@@ -230,58 +229,51 @@ where
     /// The rows that a query finds.
     pub(crate) async fn rows<R>(
         &self,
-        query: QueryAs<'_, DB, R, DB::Arguments>,
+        mut query: QueryAs<'_, DB, R, DB::Arguments>,
     ) -> Result<Vec<R>, Error>
     where
-        R: for<'r> FromRow<'r, DB::Row> + Send + Unpin,
+        R: for<'r> FromRow<'r, DB::Row> + Send + Unpin + 'static,
     {
-        within(async {
-            let mut lent = Lent::by(&self.pool).await?;
-            let rows = query.fetch_all(&mut *lent.connection).await;
-            lent.is_done = true;
-            rows
+        let arguments = arguments::<DB>(&mut query)?;
+        let sql = query.sql();
+        self.ask(move |connection| {
+            let query = sqlx::query_as_with(sql.clone(), arguments.clone());
+            Box::pin(query.fetch_all(connection))
         })
         .await
     }
 
-    /// What a statement does.
+    /// What a statement does that may be done twice.
     pub(crate) async fn execute(
         &self,
-        statement: Query<'_, DB, DB::Arguments>,
+        mut statement: Query<'_, DB, DB::Arguments>,
     ) -> Result<DB::QueryResult, Error> {
-        within(async {
-            let mut lent = Lent::by(&self.pool).await?;
-            let done = statement.execute(&mut *lent.connection).await;
-            lent.is_done = true;
-            done
+        let arguments = arguments::<DB>(&mut statement)?;
+        let sql = statement.sql();
+        self.ask(move |connection| {
+            let statement = sqlx::query_with(sql.clone(), arguments.clone());
+            Box::pin(statement.execute(connection))
         })
         .await
     }
-}
 
-/// A connection of a pool. It goes back once it has answered, and is closed if it has not when
-/// nobody waits any more: the pool would first wait for that answer itself, without end, and be one
-/// connection short meanwhile.
-struct Lent<DB: Database> {
-    connection: PoolConnection<DB>,
-    is_done: bool,
-}
-
-impl<DB: Database> Lent<DB> {
-    async fn by(pool: &Pool<DB>) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            connection: pool.acquire().await?,
-            is_done: false,
-        })
+    async fn ask<T>(
+        &self,
+        question: impl for<'a> Fn(&'a mut DB::Connection) -> BoxFuture<'a, Result<T, sqlx::Error>>,
+    ) -> Result<T, Error> {
+        let (lent, answer) = within(self.0.lend(question)).await?;
+        lent.give_back();
+        Ok(answer)
     }
 }
 
-impl<DB: Database> Drop for Lent<DB> {
-    fn drop(&mut self) {
-        if !self.is_done {
-            self.connection.close_on_drop();
-        }
-    }
+/// What is bound to a statement.
+fn arguments<'q, DB: Database>(
+    statement: &mut impl Execute<'q, DB>,
+) -> Result<DB::Arguments, Error> {
+    let arguments = statement.take_arguments();
+    let arguments = arguments.map_err(|failed| Error::Refused(failed.to_string()))?;
+    Ok(arguments.unwrap_or_default())
 }
 
 /// Bounds a read: a server that went away without a word would be waited for without end.

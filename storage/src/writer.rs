@@ -1,82 +1,55 @@
-//! The one connection that writes: made again when it is lost, and never used again while it is
-//! not known what it is in the middle of.
+//! Transactions on the one connection that writes.
 
-use std::time::Duration;
+use std::borrow::Cow;
 
 use engine::journal::Error;
-use sqlx::{ConnectOptions, Connection, Executor};
-use tokio::sync::{Mutex, MutexGuard};
+use sqlx::{AssertSqlSafe, Connection, Database, Executor};
 
+use crate::connections::{Connections, Lent};
 use crate::error::{self, Failure};
 
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// Keeps the connection while nobody writes.
-pub(crate) struct Writer<C: Connection> {
-    options: C::Options,
-    /// The statement that starts a transaction.
-    begin: &'static str,
-    idle: Mutex<Option<C>>,
-}
+pub(crate) struct Writer<C: Connection>(Connections<C>);
 
 /// An open transaction.
 ///
-/// It has taken the connection away from its [`Writer`] and gives it back only once it is over for
-/// sure. Dropped in the middle, as a commit that is timed out is, it takes the connection with it:
-/// the database then undoes what is not committed and frees the locks, and until it has, whoever
-/// takes the shards over waits for these locks.
-pub(crate) struct Transaction<'w, C> {
-    idle: MutexGuard<'w, Option<C>>,
-    connection: C,
-}
+/// It has the connection, and lets the next one have it only once it is over for sure. Dropped in
+/// the middle, as a commit that is timed out is, it takes the connection with it: the database then
+/// undoes what is not committed and frees the locks, and until it has, whoever takes the shards
+/// over waits for these locks.
+pub(crate) struct Transaction<'w, C: Connection>(Lent<'w, C>);
 
-impl<C> Writer<C>
+type Row<C> = <<C as Connection>::Database as Database>::Row;
+
+impl<C: Connection> Writer<C>
 where
-    C: Connection,
     for<'c> &'c mut C: Executor<'c, Database = C::Database>,
 {
-    pub(crate) fn new(options: C::Options, begin: &'static str) -> Self {
-        Self {
-            options,
-            begin,
-            idle: Mutex::new(None),
-        }
+    pub(crate) fn new(options: C::Options) -> Self {
+        Self(Connections::new(options, 1))
     }
 
-    /// Waits for its turn and starts a transaction.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'_, C>, Error> {
-        let mut idle = self.idle.lock().await;
-        if let Some(mut connection) = idle.take() {
-            match connection.execute(self.begin).await {
-                Ok(_) => return Ok(Transaction { idle, connection }),
-                // Lost while it was idle: nothing was under way, so a new one takes its place.
-                Err(lost) if error::is_lost(&lost) => {}
-                Err(failed) => return Err(error::of(&failed)),
-            }
-        }
-        let mut connection = self.connect().await?;
-        let started = connection.execute(self.begin).await;
-        started.map_err(|failed| error::of(&failed))?;
-        Ok(Transaction { idle, connection })
-    }
-
-    async fn connect(&self) -> Result<C, Error> {
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.options.connect());
-        match connecting.await {
-            Ok(connected) => connected.map_err(|failed| error::of(&failed)),
-            Err(_) => Err(Error::Unavailable("connecting takes too long".into())),
-        }
+    /// Waits for its turn and starts a transaction, by statements which change nothing; what they
+    /// find comes along. They go as one text, since each exchange costs more than what it is for.
+    pub(crate) async fn begin(
+        &self,
+        statements: Cow<'static, str>,
+    ) -> Result<(Transaction<'_, C>, Vec<Row<C>>), Error> {
+        let begun = self.0.lend(move |connection| {
+            let statements = sqlx::raw_sql(AssertSqlSafe(statements.clone()));
+            Box::pin(statements.fetch_all(connection))
+        });
+        let (lent, found) = begun.await.map_err(|failed| error::of(&failed))?;
+        Ok((Transaction(lent), found))
     }
 }
 
-impl<C> Transaction<'_, C>
+impl<C: Connection> Transaction<'_, C>
 where
-    C: Connection,
     for<'c> &'c mut C: Executor<'c, Database = C::Database>,
 {
     pub(crate) fn connection(&mut self) -> &mut C {
-        &mut self.connection
+        self.0.connection()
     }
 
     /// Commits what was written, or undoes it all.
@@ -90,20 +63,16 @@ where
     }
 
     async fn commit(mut self) -> Result<(), Error> {
-        let committed = self.connection.execute("COMMIT").await;
+        let committed = self.connection().execute("COMMIT").await;
         committed.map_err(|failed| error::of_commit(&failed))?;
-        self.give_back();
+        self.0.give_back();
         Ok(())
     }
 
     async fn roll_back(mut self) {
         // If it cannot even do this, the connection goes, and the transaction with it.
-        if self.connection.execute("ROLLBACK").await.is_ok() {
-            self.give_back();
+        if self.connection().execute("ROLLBACK").await.is_ok() {
+            self.0.give_back();
         }
-    }
-
-    fn give_back(mut self) {
-        *self.idle = Some(self.connection);
     }
 }

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use engine::journal::plan::{ClaimKey, Known, LeaseRow, Plan, claims, requests, shards};
 use engine::journal::{Batch, Claimant, Error, Lease, Outcome, RequestRow};
 use engine::{Shard, faults};
-use sqlx::PgConnection;
+use sqlx::{FromRow as _, PgConnection};
 use uuid::Uuid;
 
 use crate::cells::RequestKeyCells;
-use crate::error::Failure;
+use crate::error::{self, Failure};
 use crate::reads::request_columns;
 use crate::rows::{self, KeyRow, KnownClaimRow};
-use crate::writer::Writer;
+use crate::writer::{Transaction, Writer};
 
 use super::write::{column, write};
 
@@ -23,41 +23,61 @@ pub(super) async fn commit(
     batch: &Batch,
     look_up: bool,
 ) -> Result<Vec<Outcome>, Failure> {
-    let mut transaction = writer.begin().await?;
-    let written = plan_and_write(transaction.connection(), batch, look_up).await;
+    let (mut transaction, leases) = lock(writer, &shards(batch)).await?;
+    let written = plan_and_write(transaction.connection(), batch, leases, look_up).await;
     faults::reach_with_batch("before-commit", batch);
     transaction.finish(written).await
 }
 
-/// Raises the epochs of shards. Locking their rows waits for whoever is writing them.
+/// Raises the epochs of shards.
 pub(super) async fn take_over(
     writer: &Writer<PgConnection>,
     node: Uuid,
     shards: &[Shard],
 ) -> Result<Vec<Lease>, Error> {
-    let mut transaction = writer.begin().await?;
-    let raised = raise(transaction.connection(), node, shards).await;
+    let (mut transaction, locked) = lock(writer, shards).await?;
+    let raised = raise(transaction.connection(), node, shards, &locked).await;
     Ok(transaction.finish(raised).await?)
 }
 
-/// Raises the epochs of those shards that a node still owns, once nobody is writing them.
+/// Raises the epochs of those shards that a node still owns.
 pub(super) async fn renew(
     writer: &Writer<PgConnection>,
     node: Uuid,
     shards: &[Shard],
 ) -> Result<Vec<Lease>, Error> {
-    let mut transaction = writer.begin().await?;
+    let (mut transaction, _) = lock(writer, shards).await?;
     let raised = raise_own(transaction.connection(), node, shards).await;
     Ok(transaction.finish(raised).await?)
+}
+
+/// Starts a transaction that has locked the rows of shards, which waits for whoever is writing
+/// them. Everybody locks in the order of the shards, so that no two wait for each other.
+async fn lock<'w>(
+    writer: &'w Writer<PgConnection>,
+    shards: &[Shard],
+) -> Result<(Transaction<'w, PgConnection>, HashMap<Shard, LeaseRow>), Error> {
+    let numbers: Vec<_> = shards.iter().map(|shard| shard.0.to_string()).collect();
+    let statements = format!(
+        "BEGIN; SELECT shard, epoch, last_seq FROM leases \
+         WHERE shard = ANY('{{{}}}') ORDER BY shard FOR UPDATE",
+        numbers.join(",")
+    );
+    let (transaction, found) = writer.begin(statements.into()).await?;
+    let locked = found.iter().map(rows::LeaseRow::from_row);
+    let locked = locked.collect::<Result<Vec<_>, _>>();
+    let locked = locked.map_err(|failed| error::of(&failed))?;
+    Ok((transaction, rows::all(locked)?))
 }
 
 async fn plan_and_write(
     connection: &mut PgConnection,
     batch: &Batch,
+    leases: HashMap<Shard, LeaseRow>,
     look_up: bool,
 ) -> Result<Vec<Outcome>, Failure> {
     let mut known = Known {
-        leases: lock(connection, &shards(batch)).await?,
+        leases,
         ..Known::default()
     };
     if look_up {
@@ -73,8 +93,8 @@ async fn raise(
     connection: &mut PgConnection,
     node: Uuid,
     shards: &[Shard],
+    locked: &HashMap<Shard, LeaseRow>,
 ) -> Result<Vec<Lease>, Failure> {
-    let locked = lock(connection, shards).await?;
     let lease = |shard: &Shard| match locked.get(shard) {
         Some(row) => Ok(Lease {
             shard: *shard,
@@ -95,7 +115,6 @@ async fn raise_own(
     node: Uuid,
     shards: &[Shard],
 ) -> Result<Vec<Lease>, Failure> {
-    lock(connection, shards).await?;
     let renewed = sqlx::query_as(
         "UPDATE leases SET epoch = epoch + 1 WHERE node = $1 AND shard = ANY($2) \
          RETURNING shard, epoch, last_seq",
@@ -111,23 +130,6 @@ async fn raise_own(
         })
     };
     Ok(shards.iter().filter_map(lease).collect())
-}
-
-/// Locks the rows of shards and reads them. Everybody locks in the order of the shards, so that
-/// no two wait for each other.
-async fn lock(
-    connection: &mut PgConnection,
-    shards: &[Shard],
-) -> Result<HashMap<Shard, LeaseRow>, Failure> {
-    if shards.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let locked = sqlx::query_as(
-        "SELECT shard, epoch, last_seq FROM leases WHERE shard = ANY($1) \
-         ORDER BY shard FOR UPDATE",
-    );
-    let locked = locked.bind(numbers(shards)).fetch_all(connection).await?;
-    Ok(rows::all::<rows::LeaseRow, _, _>(locked)?)
 }
 
 fn numbers(shards: &[Shard]) -> Vec<i32> {

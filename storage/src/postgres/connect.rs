@@ -1,14 +1,8 @@
 //! Connections to Postgres, for each purpose its own.
 
-use std::io::ErrorKind;
-use std::time::Duration;
-
 use engine::journal::Error;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgConnection, PgPool};
-
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
 
 /// What every connection of a context has in common.
 pub(super) fn options(url: &str, context: &str) -> Result<PgConnectOptions, Error> {
@@ -48,27 +42,13 @@ pub(super) fn writing(options: &PgConnectOptions) -> PgConnectOptions {
     ])
 }
 
-/// The connections that read, made when they are needed.
-pub(super) fn pool(options: &PgConnectOptions, readers: u32) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(readers.max(1))
-        .acquire_timeout(CONNECT_TIMEOUT)
-        .connect_lazy_with(options.clone().options([("statement_timeout", "10s")]))
+/// The connections that read.
+pub(super) fn reading(options: &PgConnectOptions) -> PgConnectOptions {
+    options.clone().options([("statement_timeout", "10s")])
 }
 
 /// The connection that makes or migrates a schema. A migration may take its time, but it waits for
 /// nobody's locks without end. The lock for migrations itself has a shorter time than this.
 pub(super) fn preparing(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().options([("lock_timeout", "20s")])
-}
-
-/// Connects, but does not wait without end for a server that says nothing.
-pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(connected) => connected,
-        Err(_) => {
-            let late = std::io::Error::new(ErrorKind::TimedOut, "connecting takes too long");
-            Err(sqlx::Error::Io(late))
-        }
-    }
 }

@@ -21,6 +21,7 @@ use engine::{EntityKey, Recorded, Shard};
 use sqlx::{PgConnection, Postgres as Database};
 use uuid::Uuid;
 
+use crate::connections::Connections;
 use crate::error::Failure;
 use crate::reads::Reads;
 use crate::writer::Writer;
@@ -57,10 +58,8 @@ impl Postgres {
         prepare::prepare(&options, context, Some(shards)).await?;
         Ok(Self {
             shards,
-            writer: Writer::new(connect::writing(&options), "BEGIN"),
-            reads: Reads {
-                pool: connect::pool(&options, readers),
-            },
+            writer: Writer::new(connect::writing(&options)),
+            reads: Reads(Connections::new(connect::reading(&options), readers)),
         })
     }
 

@@ -7,7 +7,8 @@ use sqlx::migrate::Migrate as _;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 
-use super::connect::{connect, preparing};
+use super::connect::preparing;
+use crate::connections::connect;
 use crate::reads::within;
 use crate::{error, migrations};
 

@@ -7,7 +7,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::Instant;
 
-use super::connect::connect;
+use crate::connections::connect;
 use crate::error;
 
 /// The first pause between two attempts; each is twice as long as the one before.

@@ -14,7 +14,7 @@ use crate::error::Failure;
 use crate::reads::request_columns;
 use crate::rows::{self, KeyRow, KnownClaimRow};
 use crate::values::ms;
-use crate::writer::Writer;
+use crate::writer::{Transaction, Writer};
 
 use super::write::{json, write};
 
@@ -26,7 +26,7 @@ pub(super) async fn commit(
     writer: &Writer<SqliteConnection>,
     batch: &Batch,
 ) -> Result<Vec<Outcome>, Error> {
-    let mut transaction = writer.begin().await?;
+    let mut transaction = begin(writer).await?;
     let written = plan_and_write(transaction.connection(), batch).await;
     faults::reach_with_batch("before-commit", batch);
     Ok(transaction.finish(written).await?)
@@ -38,7 +38,7 @@ pub(super) async fn take_over(
     node: Uuid,
     shards: &[Shard],
 ) -> Result<Vec<Lease>, Error> {
-    let mut transaction = writer.begin().await?;
+    let mut transaction = begin(writer).await?;
     let raised = raise(transaction.connection(), node, shards).await;
     Ok(transaction.finish(raised).await?)
 }
@@ -49,7 +49,7 @@ pub(super) async fn renew(
     node: Uuid,
     shards: &[Shard],
 ) -> Result<Vec<Lease>, Error> {
-    let mut transaction = writer.begin().await?;
+    let mut transaction = begin(writer).await?;
     let raised = raise_own(transaction.connection(), node, shards).await;
     Ok(transaction.finish(raised).await?)
 }
@@ -62,7 +62,7 @@ pub(super) async fn prune(
 ) -> Result<u64, Error> {
     let mut gone = 0;
     loop {
-        let mut transaction = writer.begin().await?;
+        let mut transaction = begin(writer).await?;
         let step = forget(transaction.connection(), is_client, before).await;
         let done = transaction.finish(step).await?;
         gone += done;
@@ -81,7 +81,7 @@ pub(super) async fn prune_documents(
 ) -> Result<u64, Error> {
     let mut gone = 0;
     loop {
-        let mut transaction = writer.begin().await?;
+        let mut transaction = begin(writer).await?;
         let step = forget_documents(transaction.connection(), kind, statuses, before).await;
         let done = transaction.finish(step).await?;
         gone += done;
@@ -89,6 +89,15 @@ pub(super) async fn prune_documents(
             return Ok(gone);
         }
     }
+}
+
+/// Starts a transaction that writes from the start, so that it does not find itself locked out
+/// half-way.
+async fn begin(
+    writer: &Writer<SqliteConnection>,
+) -> Result<Transaction<'_, SqliteConnection>, Error> {
+    let (transaction, _) = writer.begin("BEGIN IMMEDIATE".into()).await?;
+    Ok(transaction)
 }
 
 async fn plan_and_write(

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use engine::journal::Error;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::{error, migrations};
 
@@ -53,14 +53,9 @@ pub(super) fn options(folder: &Path, context: &str) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// The connections that read, made when they are needed.
-pub(super) fn pool(options: SqliteConnectOptions, readers: u32) -> SqlitePool {
-    SqlitePoolOptions::new()
-        .max_connections(readers.max(1))
-        .acquire_timeout(BUSY_TIMEOUT)
-        // A file does not go away while nobody looks.
-        .test_before_acquire(false)
-        .connect_lazy_with(options.pragma("query_only", "on"))
+/// The connections that read.
+pub(super) fn reading(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options.pragma("query_only", "on")
 }
 
 /// Makes or migrates the file, and checks that it is one with so many shards.

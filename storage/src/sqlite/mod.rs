@@ -20,6 +20,7 @@ use engine::{EntityKey, Recorded, Shard};
 use sqlx::{Sqlite as Database, SqliteConnection};
 use uuid::Uuid;
 
+use crate::connections::Connections;
 use crate::reads::Reads;
 use crate::writer::Writer;
 
@@ -52,11 +53,8 @@ impl Sqlite {
         connect::prepare(&options, context, Some(shards)).await?;
         Ok(Self {
             shards,
-            // Writing from the start, so that no transaction finds itself locked out half-way.
-            writer: Writer::new(options.clone(), "BEGIN IMMEDIATE"),
-            reads: Reads {
-                pool: connect::pool(options, readers),
-            },
+            writer: Writer::new(options.clone()),
+            reads: Reads(Connections::new(connect::reading(options), readers)),
             _lock: lock,
         })
     }
