@@ -23,6 +23,7 @@ use crate::feed::{Feed, Positions, Reader};
 use crate::journal::{Journal, NewAnswer, Parked, RequestRow, TenantPage};
 use crate::kind::{AnyKind, ContextParts, Kind, NodeParts};
 use crate::loader::Loader;
+use crate::lookups::Lookups;
 use crate::node::{self, Node, Supervisors};
 use crate::policy::Policy;
 use crate::router::Entities;
@@ -198,6 +199,7 @@ async fn start_context(
         name,
         committer,
         loader: Loader::start(Arc::clone(&journal)),
+        requests: Lookups::start(Arc::clone(&journal)),
         feed,
         gates: Gate::for_shards(config, shards),
         supervisors: Supervisors::new(shards),
@@ -256,7 +258,8 @@ impl Engine {
         scope: &str,
         key: &str,
     ) -> Result<Option<RequestRow>, Error> {
-        Ok(self.context(context)?.journal.request(scope, key).await?)
+        let name = (scope.to_owned(), key.to_owned());
+        self.context(context)?.requests.find(name).await
     }
 
     /// Follows a context's committed events from the given positions, or from now on.

@@ -30,6 +30,7 @@ mod host;
 pub mod journal;
 mod kind;
 mod loader;
+mod lookups;
 mod node;
 mod panics;
 pub mod policy;

@@ -1,31 +1,22 @@
 //! Brings an entity's state back: its stored document, or its events where that falls short.
-//!
-//! Cold starts come in crowds (after a restart, before a sale), so documents are read in batches.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::entity::{Entity, Versioned};
 use crate::envelope::EntityKey;
 use crate::error::Error;
-use crate::journal::{self, Document, Journal};
+use crate::journal::{Document, Journal};
+use crate::lookups::Lookups;
 
-/// Documents read at a time.
-const BATCH: usize = 200;
-/// Loads waiting at most.
-const QUEUE: usize = 8_192;
 /// Events read at a time.
 const PAGE: u32 = 1_000;
 
-type Reply = oneshot::Sender<Result<Option<Document>, Error>>;
-
-/// A handle to a context's loader.
-#[derive(Clone)]
+/// Loads the entities of a context.
 pub(crate) struct Loader {
-    queue: mpsc::Sender<(EntityKey, Reply)>,
+    documents: Lookups<EntityKey>,
     journal: Arc<dyn Journal>,
 }
 
@@ -40,21 +31,16 @@ pub(crate) struct Loaded<E> {
 
 impl Loader {
     pub(crate) fn start(journal: Arc<dyn Journal>) -> Self {
-        let (queue, inbox) = mpsc::channel(QUEUE);
-        tokio::spawn(run(Arc::clone(&journal), inbox));
-        Self { queue, journal }
+        Self {
+            documents: Lookups::start(Arc::clone(&journal)),
+            journal,
+        }
     }
 
     /// The last durable state of an entity; version 0 if there is none.
     pub(crate) async fn load<E: Entity>(&self, id: Uuid) -> Result<Loaded<E>, Error> {
         let key = EntityKey { kind: E::KIND, id };
-        let (reply, document) = oneshot::channel();
-        self.queue
-            .try_send((key, reply))
-            .map_err(|_| Error::Unavailable("too many entities are being loaded".into()))?;
-        let document = document
-            .await
-            .map_err(|_| Error::Unavailable("the engine is stopping".into()))??;
+        let document = self.documents.find(key).await?;
         let Some(document) = document else {
             return Ok(Loaded {
                 entity: absent(id),
@@ -180,42 +166,5 @@ pub(crate) fn apply<E: Entity>(
         },
         updated_at: at,
         state: entity.state.evolve(event),
-    }
-}
-
-async fn run(journal: Arc<dyn Journal>, mut inbox: mpsc::Receiver<(EntityKey, Reply)>) {
-    let mut wanted = Vec::with_capacity(BATCH);
-    while inbox.recv_many(&mut wanted, BATCH).await > 0 {
-        let (keys, replies): (Vec<_>, Vec<_>) = wanted.drain(..).unzip();
-        for (reply, document) in replies.into_iter().zip(read(journal.as_ref(), &keys).await) {
-            let _ = reply.send(document);
-        }
-    }
-}
-
-/// Reads documents, each by itself where the journal cannot read all of them: one that is damaged
-/// never harms its neighbours.
-async fn read(journal: &dyn Journal, keys: &[EntityKey]) -> Vec<Result<Option<Document>, Error>> {
-    match journal.load(keys).await {
-        Ok(documents) => documents.into_iter().map(Ok).collect(),
-        // None of them would fare better, and each might take as long.
-        Err(journal::Error::Unavailable(why)) => {
-            let away = |_| Err(Error::Unavailable(why.clone()));
-            keys.iter().map(away).collect()
-        }
-        Err(error) if keys.len() == 1 => vec![Err(error.into())],
-        Err(error) => {
-            tracing::warn!(%error, "cannot load entities together; loading each by itself");
-            let mut documents = Vec::with_capacity(keys.len());
-            for key in keys {
-                let document = journal.load(&[*key]).await;
-                documents.push(
-                    document
-                        .map(|mut it| it.pop().flatten())
-                        .map_err(Into::into),
-                );
-            }
-            documents
-        }
     }
 }

@@ -72,7 +72,7 @@ impl App {
             passwords: Passwords::new(&config.auth)?,
             engine,
             live,
-            under_way: Arc::new(UnderWay::new(config.engine.node_pending_max)),
+            under_way: Arc::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             shutdown: CancellationToken::new(),

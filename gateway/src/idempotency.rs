@@ -13,7 +13,6 @@ use dashmap::DashSet;
 use engine::RequestKey;
 use engine::journal::{Answer, NewAnswer, RequestRow};
 use hmac::Mac as _;
-use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use crate::app::App;
@@ -35,13 +34,8 @@ const PURPOSE: &str = "idempotency";
 const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
 
 /// Keys whose requests are under way on this node.
-#[derive(Debug)]
-pub struct UnderWay {
-    keys: DashSet<(String, String)>,
-    /// Keys that may be looked up at once. That comes before the engine counts commands, and few
-    /// connections read: under too many requests, lookups would wait there until they fail.
-    lookups: Semaphore,
-}
+#[derive(Debug, Default)]
+pub struct UnderWay(DashSet<(String, String)>);
 
 /// A key's place among those under way, until it is dropped.
 struct Place {
@@ -50,19 +44,10 @@ struct Place {
 }
 
 impl UnderWay {
-    /// With a bound on the keys that are looked up at once.
-    #[must_use]
-    pub fn new(lookups_max: usize) -> Self {
-        Self {
-            keys: DashSet::new(),
-            lookups: Semaphore::new(lookups_max.min(Semaphore::MAX_PERMITS)),
-        }
-    }
-
     fn enter(self: &Arc<Self>, request: &RequestKey) -> Option<Place> {
         let key = (request.scope.clone(), request.key.clone());
         // Lazily: a place that is made and dropped would free the key for the next one.
-        self.keys.insert(key.clone()).then(|| Place {
+        self.0.insert(key.clone()).then(|| Place {
             under_way: Arc::clone(self),
             key,
         })
@@ -84,7 +69,7 @@ impl Outcome {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.under_way.keys.remove(&self.key);
+        self.under_way.0.remove(&self.key);
     }
 }
 
@@ -108,11 +93,6 @@ impl Once {
     }
 
     async fn known(&self, request: &RequestKey) -> Result<Option<RequestRow>, Problem> {
-        let Ok(_turn) = self.app.under_way.lookups.try_acquire() else {
-            metrics::counter!("quenty_shed_total", "bound" => "lookups").increment(1);
-            let detail = "too many requests are under way";
-            return Err(Problem::unavailable("overloaded", detail));
-        };
         let (scope, key) = (&request.scope, &request.key);
         Ok(self.app.engine.request(self.context, scope, key).await?)
     }
@@ -403,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_place_is_taken_until_its_holder_leaves() {
-        let under_way = Arc::new(UnderWay::new(1));
+        let under_way = Arc::new(UnderWay::default());
         let scope = Scope {
             company: "com_1",
             principal: "usr_1",

@@ -9,6 +9,9 @@ use sqlx::sqlite::SqliteError;
 pub(crate) enum Failure {
     /// A key that the plan took for free is not: it has to be planned with what the database holds.
     Taken,
+    /// A row is there that should not be: of a key that was taken for free, unless all were looked
+    /// up.
+    Doubled(Error),
     /// Whatever else.
     Error(Error),
 }
@@ -23,18 +26,19 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Taken => Self::Unavailable("others are taking the same keys".into()),
-            Failure::Error(error) => error,
+            Failure::Doubled(error) | Failure::Error(error) => error,
         }
     }
 }
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        // Two writers that waited for each other's keys: the one who is told tries again.
-        if code(&error).is_some_and(|code| matches!(&*code, "40001" | "40P01")) {
-            return Self::Taken;
+        match code(&error).as_deref() {
+            // Two writers that waited for each other's keys: the one who is told tries again.
+            Some("40001" | "40P01") => Self::Taken,
+            Some("23505") => Self::Doubled(of(&error)),
+            _ => Self::Error(of(&error)),
         }
-        Self::Error(of(&error))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use engine::journal;
 use engine::journal::plan::{ClaimKey, is_storable};
-use engine::journal::{Claimant, Document, DueTimer, Error, Parked, RequestRow};
+use engine::journal::{Claimant, Document, DueTimer, Error, Parked};
 use engine::{EntityKey, Recorded, Shard};
 use futures::future::BoxFuture;
 use sqlx::query::{Query, QueryAs};
@@ -13,9 +13,7 @@ use sqlx::{Database, Encode, Execute, Executor, FromRow, IntoArguments, Type};
 use uuid::Uuid;
 
 use crate::connections::Connections;
-use crate::rows::{
-    ClaimantRow, DocumentRow, EventRow, KeyRow, ParkedRow, PositionRow, TimerRow, all,
-};
+use crate::rows::{ClaimantRow, DocumentRow, EventRow, ParkedRow, PositionRow, TimerRow, all};
 use crate::values::{int, ms};
 use crate::{error, list};
 
@@ -79,7 +77,6 @@ where
     for<'r> ClaimantRow: FromRow<'r, DB::Row>,
     for<'r> EventRow: FromRow<'r, DB::Row>,
     for<'r> DocumentRow: FromRow<'r, DB::Row>,
-    for<'r> KeyRow: FromRow<'r, DB::Row>,
     for<'r> ParkedRow: FromRow<'r, DB::Row>,
     for<'r> PositionRow: FromRow<'r, DB::Row>,
     for<'r> TimerRow: FromRow<'r, DB::Row>,
@@ -148,23 +145,6 @@ where
         let query = query.bind(claim.tenant).bind(claim.key);
         let found = self.rows::<ClaimantRow>(query).await?;
         found.into_iter().next().map(Claimant::try_from).transpose()
-    }
-
-    pub(crate) async fn request(
-        &self,
-        scope: &str,
-        key: &str,
-    ) -> Result<Option<RequestRow>, Error> {
-        if !is_storable(scope) || !is_storable(key) {
-            return Ok(None);
-        }
-        let query = sqlx::query_as(concat!(
-            "SELECT ",
-            request_columns!(),
-            " FROM requests r WHERE scope = $1 AND key = $2"
-        ));
-        let mut found = self.rows::<KeyRow>(query.bind(scope).bind(key)).await?;
-        found.pop().map(TryInto::try_into).transpose()
     }
 
     pub(crate) async fn list(&self, query: &journal::Query) -> Result<Vec<Document>, Error> {

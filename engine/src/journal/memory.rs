@@ -234,8 +234,9 @@ impl Journal for Memory {
         Ok(self.reach()?.claimant(&key))
     }
 
-    async fn request(&self, scope: &str, key: &str) -> Result<Option<RequestRow>, Error> {
-        Ok(self.reach()?.request(scope, key))
+    async fn requests(&self, keys: &[(String, String)]) -> Result<Vec<Option<RequestRow>>, Error> {
+        let state = self.reach()?;
+        Ok(keys.iter().map(|key| state.request(key)).collect())
     }
 
     async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {

@@ -80,8 +80,8 @@ pub trait Journal: Send + Sync + 'static {
         key: &str,
     ) -> Result<Option<Claimant>, Error>;
 
-    /// What is known of a request.
-    async fn request(&self, scope: &str, key: &str) -> Result<Option<RequestRow>, Error>;
+    /// What is known of requests, by scope and key and in the order of these.
+    async fn requests(&self, keys: &[(String, String)]) -> Result<Vec<Option<RequestRow>>, Error>;
 
     /// A page of documents, without their full states: `state` is `None` in all of them.
     async fn list(&self, query: &Query) -> Result<Vec<Document>, Error>;

@@ -28,6 +28,7 @@ use crate::feed::Feed;
 use crate::host;
 use crate::journal::Journal;
 use crate::loader::Loader;
+use crate::lookups::Lookups;
 use crate::node::Supervisors;
 use crate::shard;
 
@@ -37,6 +38,8 @@ pub(crate) struct ContextParts {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) committer: Committer,
     pub(crate) loader: Loader,
+    /// By scope and key.
+    pub(crate) requests: Lookups<(String, String)>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) gates: Vec<Arc<Gate>>,
     pub(crate) supervisors: Supervisors,

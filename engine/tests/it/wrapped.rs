@@ -218,8 +218,8 @@ impl Journal for Wrapped {
         self.memory.claimant(kind, scope, key).await
     }
 
-    async fn request(&self, scope: &str, key: &str) -> Result<Option<RequestRow>, Error> {
-        self.memory.request(scope, key).await
+    async fn requests(&self, keys: &[(String, String)]) -> Result<Vec<Option<RequestRow>>, Error> {
+        self.memory.requests(keys).await
     }
 
     async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {

@@ -4,7 +4,7 @@
 
 mod notes;
 
-use engine::journal::plan::{ClaimKey, DocumentPlan, EventPlan, RequestPlan};
+use engine::journal::plan::{ClaimKey, DocumentPlan, EventPlan, RequestPlan, is_storable};
 use engine::journal::{Claimant, StateText, checksum};
 use engine::{EntityKey, RequestKey, Shard};
 use serde::Serialize;
@@ -37,6 +37,14 @@ impl From<&EntityKey> for KeyCells {
 pub(crate) struct RequestKeyCells<'a> {
     pub(crate) scope: &'a str,
     pub(crate) key: &'a str,
+}
+
+impl<'a> RequestKeyCells<'a> {
+    /// Of names, those under which there can be something.
+    pub(crate) fn storable(names: &'a [(String, String)]) -> impl Iterator<Item = Self> {
+        let names = names.iter().map(|(scope, key)| Self { scope, key });
+        names.filter(|it| is_storable(it.scope) && is_storable(it.key))
+    }
 }
 
 impl<'a> From<&'a RequestKey> for RequestKeyCells<'a> {

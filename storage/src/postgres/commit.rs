@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::cells::RequestKeyCells;
 use crate::error::{self, Failure};
-use crate::reads::request_columns;
-use crate::rows::{self, KeyRow, KnownClaimRow};
+use crate::rows::{self, KnownClaimRow};
 use crate::writer::{Transaction, Writer};
 
+use super::read::named;
 use super::write::{column, write};
 
 /// Commits a batch. Without looking request keys and claims up it is quicker, and fails with
@@ -84,9 +84,10 @@ async fn plan_and_write(
         known.requests = known_requests(connection, batch).await?;
         known.claims = known_claims(connection, batch).await?;
     }
-    let plan = Plan::of(batch, &known)?;
-    write(connection, &plan).await?;
-    Ok(plan.outcomes)
+    let mut plan = Plan::of(batch, &known)?;
+    let outcomes = std::mem::take(&mut plan.outcomes);
+    write(connection, plan).await?;
+    Ok(outcomes)
 }
 
 async fn raise(
@@ -141,18 +142,7 @@ async fn known_requests(
     batch: &Batch,
 ) -> Result<HashMap<(String, String), RequestRow>, Failure> {
     let keys: Vec<_> = requests(batch).map(RequestKeyCells::from).collect();
-    let found = sqlx::query_as(concat!(
-        "SELECT ",
-        request_columns!(),
-        " FROM unnest($1::text[], $2::text[]) AS n(scope, key) ",
-        "JOIN requests r ON r.scope = n.scope AND r.key = n.key"
-    ));
-    let found: Vec<KeyRow> = found
-        .bind(column(&keys, |key| key.scope))
-        .bind(column(&keys, |key| key.key))
-        .fetch_all(connection)
-        .await?;
-    Ok(rows::all(found)?)
+    Ok(rows::all(named(&keys).fetch_all(connection).await?)?)
 }
 
 async fn known_claims(

@@ -2,7 +2,7 @@
 
 mod commit;
 mod connect;
-mod notes;
+mod parked;
 mod prepare;
 mod reach;
 mod read;
@@ -100,7 +100,8 @@ impl Journal for Postgres {
             match commit::commit(&self.writer, batch, look_up).await {
                 Ok(outcomes) => return Ok(outcomes),
                 Err(Failure::Taken) => look_up = true,
-                Err(Failure::Error(error)) => return Err(error),
+                Err(Failure::Doubled(_)) if !look_up => look_up = true,
+                Err(Failure::Doubled(error) | Failure::Error(error)) => return Err(error),
             }
         }
         Err(Error::Unavailable(
@@ -152,8 +153,8 @@ impl Journal for Postgres {
         self.reads.claimant(ClaimKey::at(kind, scope, key)).await
     }
 
-    async fn request(&self, scope: &str, key: &str) -> Result<Option<RequestRow>, Error> {
-        self.reads.request(scope, key).await
+    async fn requests(&self, keys: &[(String, String)]) -> Result<Vec<Option<RequestRow>>, Error> {
+        read::requests(&self.reads, keys).await
     }
 
     async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {

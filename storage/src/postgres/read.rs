@@ -1,15 +1,19 @@
 //! What Postgres is asked in its own words, and the forgetting of old request keys.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use engine::journal::plan::{cut_page, tenant_bounds};
-use engine::journal::{Document, Error, TenantPage};
+use engine::journal::{Document, Error, RequestRow, TenantPage};
 use engine::{EntityKey, Shard};
 use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryAs;
 use uuid::Uuid;
 
-use crate::cells::{BoundCells, KeyCells, cells};
-use crate::reads::{Reads, document_columns, event_columns};
-use crate::rows::{EventRow, all, in_places};
+use crate::cells::{BoundCells, KeyCells, RequestKeyCells, cells};
+use crate::reads::{Reads, document_columns, event_columns, request_columns};
+use crate::rows::{EventRow, KeyRow, all, in_places};
 use crate::values::ms;
 
 use super::write::column;
@@ -32,6 +36,31 @@ pub(super) async fn load(
         .bind(column(&wanted, |key| key.kind))
         .bind(column(&wanted, |key| key.id));
     in_places(reads.rows(query).await?, keys.len())
+}
+
+/// What is known of requests.
+pub(super) async fn requests(
+    reads: &Reads<Postgres>,
+    keys: &[(String, String)],
+) -> Result<Vec<Option<RequestRow>>, Error> {
+    let wanted: Vec<_> = RequestKeyCells::storable(keys).collect();
+    let known: HashMap<_, _> = all(reads.rows(named(&wanted)).await?)?;
+    Ok(keys.iter().map(|key| known.get(key).cloned()).collect())
+}
+
+/// Finds requests by their scopes and keys.
+pub(super) fn named<'q>(
+    keys: &[RequestKeyCells<'q>],
+) -> QueryAs<'q, Postgres, KeyRow, PgArguments> {
+    let query = sqlx::query_as(concat!(
+        "SELECT ",
+        request_columns!(),
+        " FROM unnest($1::text[], $2::text[]) AS n(scope, key) ",
+        "JOIN requests r ON r.scope = n.scope AND r.key = n.key"
+    ));
+    query
+        .bind(column(keys, |key| key.scope))
+        .bind(column(keys, |key| key.key))
 }
 
 pub(super) async fn tenant_feed(

@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use crate::cells::{ClaimKeyCells, RequestKeyCells, cells};
 use crate::error::Failure;
-use crate::reads::request_columns;
-use crate::rows::{self, KeyRow, KnownClaimRow};
+use crate::rows::{self, KnownClaimRow};
 use crate::values::ms;
 use crate::writer::{Transaction, Writer};
 
+use super::read::named;
 use super::write::{json, write};
 
 /// How many request keys are forgotten in one transaction.
@@ -218,14 +218,7 @@ async fn known_requests(
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let found = sqlx::query_as(concat!(
-        "SELECT ",
-        request_columns!(),
-        " FROM json_each($1) n CROSS JOIN requests r \
-         ON r.scope = n.value ->> 'scope' AND r.key = n.value ->> 'key'"
-    ));
-    let found: Vec<KeyRow> = found.bind(json(&keys)?).fetch_all(connection).await?;
-    Ok(rows::all(found)?)
+    Ok(rows::all(named(&keys)?.fetch_all(connection).await?)?)
 }
 
 async fn known_claims(

@@ -139,8 +139,8 @@ impl Journal for Sqlite {
         self.reads.claimant(ClaimKey::at(kind, scope, key)).await
     }
 
-    async fn request(&self, scope: &str, key: &str) -> Result<Option<RequestRow>, Error> {
-        self.reads.request(scope, key).await
+    async fn requests(&self, keys: &[(String, String)]) -> Result<Vec<Option<RequestRow>>, Error> {
+        read::requests(&self.reads, keys).await
     }
 
     async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {

@@ -1,14 +1,18 @@
 //! What SQLite is asked in its own words.
 
+use std::collections::HashMap;
+
 use engine::journal::plan::{cut_page, tenant_bounds};
-use engine::journal::{Document, Error, TenantPage};
+use engine::journal::{Document, Error, RequestRow, TenantPage};
 use engine::{EntityKey, Shard};
 use sqlx::Sqlite;
+use sqlx::query::QueryAs;
+use sqlx::sqlite::SqliteArguments;
 use uuid::Uuid;
 
-use crate::cells::{BoundCells, KeyCells, cells};
-use crate::reads::{Reads, document_columns, event_columns};
-use crate::rows::{EventRow, all, in_places};
+use crate::cells::{BoundCells, KeyCells, RequestKeyCells, cells};
+use crate::reads::{Reads, document_columns, event_columns, request_columns};
+use crate::rows::{EventRow, KeyRow, all, in_places};
 
 use super::write::json;
 
@@ -27,6 +31,29 @@ pub(super) async fn load(
     ));
     let query = query.bind(json(&wanted)?);
     in_places(reads.rows(query).await?, keys.len())
+}
+
+/// What is known of requests.
+pub(super) async fn requests(
+    reads: &Reads<Sqlite>,
+    keys: &[(String, String)],
+) -> Result<Vec<Option<RequestRow>>, Error> {
+    let wanted: Vec<_> = RequestKeyCells::storable(keys).collect();
+    let known: HashMap<_, _> = all(reads.rows(named(&wanted)?).await?)?;
+    Ok(keys.iter().map(|key| known.get(key).cloned()).collect())
+}
+
+/// Finds requests by their scopes and keys.
+pub(super) fn named(
+    keys: &[RequestKeyCells<'_>],
+) -> Result<QueryAs<'static, Sqlite, KeyRow, SqliteArguments>, Error> {
+    let query = sqlx::query_as(concat!(
+        "SELECT ",
+        request_columns!(),
+        " FROM json_each($1) n CROSS JOIN requests r \
+         ON r.scope = n.value ->> 'scope' AND r.key = n.value ->> 'key'"
+    ));
+    Ok(query.bind(json(keys)?))
 }
 
 pub(super) async fn tenant_feed(

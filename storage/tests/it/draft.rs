@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use engine::journal::{
-    Append, Batch, Document, Error, Journal, Lease, NewClaim, Outcome, Snapshot, StateText,
+    Append, Batch, Document, Error, Journal, Lease, NewClaim, Outcome, RequestRow, Snapshot,
+    StateText,
 };
 use engine::{ClaimScope, EntityKey, Index, NewEvent, RequestKey, Shard};
 use uuid::Uuid;
@@ -143,10 +144,14 @@ pub(crate) async fn agreed_version(journal: &dyn Journal, shard: u16, entity: u1
         .map_or(0, |it| it.1);
     assert!(feed.iter().map(|event| event.seq).eq(1..=head));
     for (number, expected) in [(version, version > 0), (version + 1, false)] {
-        let request = journal
-            .request("scope", &format!("{entity}-{number}"))
-            .await;
-        assert_eq!(request.unwrap().is_some(), expected, "request {number}");
+        let request = known(journal, &format!("{entity}-{number}")).await;
+        assert_eq!(request.is_some(), expected, "request {number}");
     }
     version
+}
+
+/// What is known of a request.
+pub(crate) async fn known(journal: &dyn Journal, key: &str) -> Option<RequestRow> {
+    let found = journal.requests(&[("scope".into(), key.into())]).await;
+    found.unwrap().pop().unwrap()
 }

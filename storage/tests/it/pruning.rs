@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use engine::journal::Journal;
 
-use crate::draft::{append, batch, lease, now};
+use crate::draft::{append, batch, known, lease, now};
 use crate::make::{database, open, server, sqlite_url};
 
 async fn forgets_more_than_one_step(journal: &dyn Journal) {
@@ -15,7 +15,7 @@ async fn forgets_more_than_one_step(journal: &dyn Journal) {
     let later = now() + TimeDelta::milliseconds(1);
     assert_eq!(journal.prune_requests(now(), later).await.unwrap(), 0);
     assert_eq!(journal.prune_requests(later, now()).await.unwrap(), 2_500);
-    assert_eq!(journal.request("scope", "1-1").await.unwrap(), None);
+    assert_eq!(known(&*journal, "1-1").await, None);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Documents: an entity's state as lists show it and as a cold start loads it.
 
 use super::draft::{
-    KIND, TENANT, append, at, commit, committed, id, key, lease, load, picture, settle,
+    KIND, TENANT, append, at, commit, committed, id, key, known, lease, load, picture, settle,
 };
 use crate::journal::{Document, Error, Journal, Outcome, StateText};
 
@@ -113,7 +113,7 @@ pub(super) async fn losers_take_later_appends_with_them(
     assert!(matches!(outcomes[1], Outcome::Duplicate(_)));
     assert_eq!(outcomes[2], committed(3));
     assert_eq!(outcomes[3..], [Outcome::Superseded, Outcome::Superseded]);
-    assert_eq!(journal.request("scope", "fresh").await?, None);
+    assert_eq!(known(journal, "scope", "fresh").await?, None);
     let version = load(journal, 1).await?.map(|document| document.version);
     assert_eq!(version, Some(1));
     Ok(())

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use crate::entity::{ClaimScope, Index};
 use crate::envelope::{EntityKey, NewEvent, RequestKey, Shard};
 use crate::journal::{
-    Append, Batch, Document, Error, Journal, Lease, NewClaim, Outcome, Snapshot, StateText,
+    Append, Batch, Document, Error, Journal, Lease, NewClaim, Outcome, RequestRow, Snapshot,
+    StateText,
 };
 
 pub(super) const KIND: &str = "parcel";
@@ -210,4 +211,15 @@ pub(super) async fn load(journal: &dyn Journal, entity: u128) -> Result<Option<D
 
 pub(super) fn committed(first_seq: u64) -> Outcome {
     Outcome::Committed { first_seq }
+}
+
+/// What is known of a request.
+pub(super) async fn known(
+    journal: &dyn Journal,
+    scope: &str,
+    key: &str,
+) -> Result<Option<RequestRow>, Error> {
+    let mut found = journal.requests(&[(scope.into(), key.into())]).await?;
+    assert_eq!(found.len(), 1);
+    Ok(found.pop().flatten())
 }

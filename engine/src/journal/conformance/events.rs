@@ -1,6 +1,8 @@
 //! Events: what is kept of them, and their places in the two orders.
 
-use super::draft::{KIND, TENANT, append, at, commit, committed, id, key, lease, load, settle};
+use super::draft::{
+    KIND, TENANT, append, at, commit, committed, id, key, known, lease, load, settle,
+};
 use crate::envelope::{EntityKey, Recorded, Shard};
 use crate::journal::{Batch, Error, Journal, Outcome};
 
@@ -103,7 +105,7 @@ pub(super) async fn a_stale_version_is_refused(journal: &dyn Journal) -> Result<
     }
     // Nothing of a refused batch is there.
     assert_eq!(load(journal, 2).await?, None);
-    assert_eq!(journal.request("scope", "key").await?, None);
+    assert_eq!(known(journal, "scope", "key").await?, None);
     let outcomes = commit(journal, [append(lease, 2, 0, 1).claiming("name")]).await?;
     assert_eq!(outcomes, [committed(4)]);
     Ok(())

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::draft::{append, commit, committed, lease, load};
+use super::draft::{append, commit, committed, known, lease, load};
 use crate::envelope::Shard;
 use crate::journal::{Error, Journal, Lease, Outcome};
 
@@ -71,7 +71,7 @@ pub(super) async fn without_a_lease_nothing_is_written(journal: &dyn Journal) ->
         let asked = append(made_up, 1, 0, 1).asked_as("key").claiming("name");
         assert_eq!(commit(journal, [asked]).await?, [Outcome::Fenced]);
     }
-    assert_eq!(journal.request("scope", "key").await?, None);
+    assert_eq!(known(journal, "scope", "key").await?, None);
     assert_eq!(journal.heads().await?, []);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Request keys: one effect for each, whatever is repeated.
 
-use super::draft::{KIND, append, at, commit, committed, id, lease, load, request, settle};
+use super::draft::{KIND, append, at, commit, committed, id, known, lease, load, request, settle};
 use crate::journal::{Answer, Batch, Error, Journal, NewAnswer, Outcome, RequestRow};
 
 fn row(entity: u128, version: u64) -> RequestRow {
@@ -31,8 +31,8 @@ pub(super) async fn count_once(journal: &dyn Journal) -> Result<(), Error> {
     let one = lease(journal, 1).await?;
     let two = lease(journal, 2).await?;
     settle(journal, [append(one, 1, 0, 2).asked_as("a")]).await?;
-    assert_eq!(journal.request("scope", "a").await?, Some(row(1, 2)));
-    assert_eq!(journal.request("other", "a").await?, None);
+    assert_eq!(known(journal, "scope", "a").await?, Some(row(1, 2)));
+    assert_eq!(known(journal, "other", "a").await?, None);
     // The same entity, another one, and one of another shard.
     let repeats = [
         append(one, 1, 2, 1).asked_as("a"),
@@ -71,7 +71,7 @@ pub(super) async fn keep_refusals(journal: &dyn Journal) -> Result<(), Error> {
         refusal: Some("{\"no\":1}".into()),
         ..row(1, 1)
     };
-    assert_eq!(journal.request("scope", "a").await?, Some(expected.clone()));
+    assert_eq!(known(journal, "scope", "a").await?, Some(expected.clone()));
     let outcomes = commit(journal, [append(lease, 1, 1, 1).asked_as("a")]).await?;
     assert_eq!(outcomes, [Outcome::Duplicate(expected)]);
     Ok(())
@@ -86,8 +86,8 @@ pub(super) async fn lose_with_their_append(journal: &dyn Journal) -> Result<(), 
     ];
     let outcomes = commit(journal, batch).await?;
     assert_eq!(outcomes, [Outcome::ClaimTaken(0), Outcome::Superseded]);
-    assert_eq!(journal.request("scope", "a").await?, None);
-    assert_eq!(journal.request("scope", "b").await?, None);
+    assert_eq!(known(journal, "scope", "a").await?, None);
+    assert_eq!(known(journal, "scope", "b").await?, None);
     Ok(())
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn a_lost_key_is_free_for_the_next(journal: &dyn Journal) -> Re
     let outcomes = commit(journal, batch).await?;
     let lost = Outcome::ClaimTaken(0);
     assert_eq!(outcomes, [committed(1), lost, committed(2)]);
-    assert_eq!(journal.request("scope", "a").await?, Some(row(3, 1)));
+    assert_eq!(known(journal, "scope", "a").await?, Some(row(3, 1)));
     Ok(())
 }
 
@@ -127,8 +127,8 @@ pub(super) async fn keep_answers_byte_for_byte(journal: &dyn Journal) -> Result<
         answer: Some(answer("a", &body).answer),
         ..row(1, 1)
     };
-    assert_eq!(journal.request("scope", "a").await?, Some(expected.clone()));
-    assert_eq!(journal.request("scope", "unknown").await?, None);
+    assert_eq!(known(journal, "scope", "a").await?, Some(expected.clone()));
+    assert_eq!(known(journal, "scope", "unknown").await?, None);
     let outcomes = commit(journal, [append(lease, 1, 1, 1).asked_as("a")]).await?;
     assert_eq!(outcomes, [Outcome::Duplicate(expected)]);
     Ok(())
@@ -144,7 +144,7 @@ pub(super) async fn an_answer_may_come_with_its_request(
         ..Batch::default()
     };
     journal.commit(&batch).await?;
-    let stored = journal.request("scope", "a").await?;
+    let stored = known(journal, "scope", "a").await?;
     let stored = stored.and_then(|row| row.answer);
     assert_eq!(stored, Some(answer("a", b"").answer));
     Ok(())
@@ -163,10 +163,10 @@ pub(super) async fn are_pruned(journal: &dyn Journal) -> Result<(), Error> {
     settle(journal, (5..=8).map(|number| asked(number, false))).await?;
     assert_eq!(journal.prune_requests(at(3), at(0)).await?, 2);
     assert_eq!(journal.prune_requests(at(3), at(0)).await?, 0);
-    assert_eq!(journal.request("scope", "2-true").await?, None);
-    assert!(journal.request("scope", "3-true").await?.is_some());
+    assert_eq!(known(journal, "scope", "2-true").await?, None);
+    assert!(known(journal, "scope", "3-true").await?.is_some());
     assert_eq!(journal.prune_requests(at(0), at(6)).await?, 1);
-    assert_eq!(journal.request("scope", "5-false").await?, None);
-    assert!(journal.request("scope", "6-false").await?.is_some());
+    assert_eq!(known(journal, "scope", "5-false").await?, None);
+    assert!(known(journal, "scope", "6-false").await?.is_some());
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Text: whatever a client may send comes back as it was, or is refused everywhere.
 
-use super::draft::{KIND, TENANT, append, at, commit, key, lease, load, request, settle};
+use super::draft::{KIND, TENANT, append, at, commit, key, known, lease, load, request, settle};
 use super::lists::{numbers, query};
 use crate::envelope::{RequestKey, Shard};
 use crate::journal::{
@@ -40,7 +40,7 @@ pub(super) async fn any_but_nul_is_kept(journal: &dyn Journal) -> Result<(), Err
         journal.claimant(KIND, here, ODD).await?.map(|it| it.entity),
         Some(key(1).id)
     );
-    assert!(journal.request("scope", ODD).await?.is_some());
+    assert!(known(journal, "scope", ODD).await?.is_some());
     assert_eq!(journal.due_timers(at(9), 1).await?[0].name, ODD);
     let found = Query {
         reference: Some(ODD.into()),
@@ -97,7 +97,7 @@ async fn refuses(journal: &dyn Journal, append: Append, number: usize) -> Result
         "{number}: {result:?}"
     );
     assert_eq!(load(journal, 1).await?, None);
-    assert_eq!(journal.request("scope", "key").await?, None);
+    assert_eq!(known(journal, "scope", "key").await?, None);
     Ok(())
 }
 
@@ -120,8 +120,8 @@ pub(super) async fn long_keys_are_refused(journal: &dyn Journal) -> Result<(), E
 pub(super) async fn nul_is_never_found(journal: &dyn Journal) -> Result<(), Error> {
     let lease = lease(journal, 1).await?;
     settle(journal, [append(lease, 1, 0, 1)]).await?;
-    assert_eq!(journal.request("scope", "\0").await?, None);
-    assert_eq!(journal.request("\0", "key").await?, None);
+    assert_eq!(known(journal, "scope", "\0").await?, None);
+    assert_eq!(known(journal, "\0", "key").await?, None);
     let here = ClaimHolder::Tenant(TENANT);
     assert_eq!(journal.claimant(KIND, here, "\0").await?, None);
     assert_eq!(journal.checkpoints("\0").await?, []);

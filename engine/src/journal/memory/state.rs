@@ -278,9 +278,8 @@ impl State {
         self.claims.get(key).copied()
     }
 
-    pub(super) fn request(&self, scope: &str, key: &str) -> Option<RequestRow> {
-        let key = (scope.to_owned(), key.to_owned());
-        self.requests.get(&key).map(|(row, _)| row.clone())
+    pub(super) fn request(&self, key: &(String, String)) -> Option<RequestRow> {
+        self.requests.get(key).map(|(row, _)| row.clone())
     }
 
     pub(super) fn list(&self, query: &Query) -> Vec<Document> {
