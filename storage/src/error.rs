@@ -9,9 +9,10 @@ use sqlx::sqlite::SqliteError;
 pub(crate) enum Failure {
     /// A key that the plan took for free is not: it has to be planned with what the database holds.
     Taken,
-    /// A row is there that should not be: of a key that was taken for free, unless all were looked
-    /// up.
+    /// A row is there that should not be, and no key's.
     Doubled(Error),
+    /// A lease is not as it was seen.
+    Moved,
     /// Whatever else.
     Error(Error),
 }
@@ -26,6 +27,7 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Taken => Self::Unavailable("others are taking the same keys".into()),
+            Failure::Moved => Self::Unavailable("others are taking the shards".into()),
             Failure::Doubled(error) | Failure::Error(error) => error,
         }
     }
@@ -36,10 +38,17 @@ impl From<sqlx::Error> for Failure {
         match code(&error).as_deref() {
             // Two writers that waited for each other's keys: the one who is told tries again.
             Some("40001" | "40P01") => Self::Taken,
+            Some("23505") if is_of_key(&error) => Self::Taken,
             Some("23505") => Self::Doubled(of(&error)),
             _ => Self::Error(of(&error)),
         }
     }
+}
+
+/// Whether what is there already is a request key or a claim.
+fn is_of_key(error: &sqlx::Error) -> bool {
+    let table = error.as_database_error().and_then(DatabaseError::table);
+    matches!(table, Some("requests" | "claims"))
 }
 
 /// What an error means that came before a commit was asked for: nothing was changed.

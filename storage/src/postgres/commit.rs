@@ -16,14 +16,24 @@ use crate::writer::{Transaction, Writer};
 use super::read::named;
 use super::write::{column, write};
 
-/// Commits a batch. Without looking request keys and claims up it is quicker, and fails with
-/// [`Failure::Taken`] if one of them is not free.
+/// Leases of shards.
+pub(super) type Leases = HashMap<Shard, LeaseRow>;
+
+/// Commits a batch, and gives its shards' leases as they are afterwards.
+///
+/// With the leases given as they were last seen, it does not lock them first, and fails with
+/// [`Failure::Moved`] if they are not like that any more. Without looking request keys and claims
+/// up it fails with [`Failure::Taken`] if one of them is not free.
 pub(super) async fn commit(
     writer: &Writer<PgConnection>,
     batch: &Batch,
+    seen: Option<Leases>,
     look_up: bool,
-) -> Result<Vec<Outcome>, Failure> {
-    let (mut transaction, leases) = lock(writer, &shards(batch)).await?;
+) -> Result<(Vec<Outcome>, Leases), Failure> {
+    let (mut transaction, leases) = match seen {
+        Some(leases) => (writer.begin("BEGIN".into()).await?.0, leases),
+        None => lock(writer, &shards(batch)).await?,
+    };
     let written = plan_and_write(transaction.connection(), batch, leases, look_up).await;
     faults::reach_with_batch("before-commit", batch);
     transaction.finish(written).await
@@ -56,7 +66,7 @@ pub(super) async fn renew(
 async fn lock<'w>(
     writer: &'w Writer<PgConnection>,
     shards: &[Shard],
-) -> Result<(Transaction<'w, PgConnection>, HashMap<Shard, LeaseRow>), Error> {
+) -> Result<(Transaction<'w, PgConnection>, Leases), Error> {
     let numbers: Vec<_> = shards.iter().map(|shard| shard.0.to_string()).collect();
     let statements = format!(
         "BEGIN; SELECT shard, epoch, last_seq FROM leases \
@@ -73,9 +83,9 @@ async fn lock<'w>(
 async fn plan_and_write(
     connection: &mut PgConnection,
     batch: &Batch,
-    leases: HashMap<Shard, LeaseRow>,
+    leases: Leases,
     look_up: bool,
-) -> Result<Vec<Outcome>, Failure> {
+) -> Result<(Vec<Outcome>, Leases), Failure> {
     let mut known = Known {
         leases,
         ..Known::default()
@@ -86,15 +96,15 @@ async fn plan_and_write(
     }
     let mut plan = Plan::of(batch, &known)?;
     let outcomes = std::mem::take(&mut plan.outcomes);
-    write(connection, plan).await?;
-    Ok(outcomes)
+    let leases = write(connection, plan, known.leases).await?;
+    Ok((outcomes, leases))
 }
 
 async fn raise(
     connection: &mut PgConnection,
     node: Uuid,
     shards: &[Shard],
-    locked: &HashMap<Shard, LeaseRow>,
+    locked: &Leases,
 ) -> Result<Vec<Lease>, Failure> {
     let lease = |shard: &Shard| match locked.get(shard) {
         Some(row) => Ok(Lease {

@@ -6,13 +6,14 @@ mod parked;
 mod prepare;
 mod reach;
 mod read;
+mod seen;
 mod write;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use engine::journal::plan::ClaimKey;
+use engine::journal::plan::{self, ClaimKey};
 use engine::journal::{
     Batch, ClaimHolder, Claimant, Document, DueTimer, Error, Journal, Lease, Outcome, Parked,
     Query, RequestRow, TenantPage,
@@ -26,6 +27,8 @@ use crate::error::Failure;
 use crate::reads::Reads;
 use crate::writer::Writer;
 
+use self::seen::Seen;
+
 /// How often a commit is planned again because another node took a key in between.
 const ATTEMPTS: usize = 5;
 /// How long taking over may take. It waits for a former owner's transaction, which the server ends
@@ -36,6 +39,7 @@ const TAKE_OVER_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Postgres {
     shards: u16,
     writer: Writer<PgConnection>,
+    seen: Seen,
     reads: Reads<Database>,
 }
 
@@ -59,6 +63,7 @@ impl Postgres {
         Ok(Self {
             shards,
             writer: Writer::new(connect::writing(&options)),
+            seen: Seen::default(),
             reads: Reads(Connections::new(connect::reading(&options), readers)),
         })
     }
@@ -95,13 +100,19 @@ impl Journal for Postgres {
     }
 
     async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Error> {
-        let mut look_up = engine::journal::plan::must_look_up(batch);
+        let mut look_up = plan::must_look_up(batch);
+        let mut seen = self.seen.take(&plan::shards(batch));
         for _ in 0..ATTEMPTS {
-            match commit::commit(&self.writer, batch, look_up).await {
-                Ok(outcomes) => return Ok(outcomes),
-                Err(Failure::Taken) => look_up = true,
-                Err(Failure::Doubled(_)) if !look_up => look_up = true,
-                Err(Failure::Doubled(error) | Failure::Error(error)) => return Err(error),
+            match commit::commit(&self.writer, batch, seen.take(), look_up).await {
+                Ok((outcomes, leases)) => {
+                    self.seen.put(leases);
+                    return Ok(outcomes);
+                }
+                Err(Failure::Moved) => {}
+                // An event may be there because its request was made before.
+                Err(Failure::Doubled(error)) if look_up => return Err(error),
+                Err(Failure::Taken | Failure::Doubled(_)) => look_up = true,
+                Err(Failure::Error(error)) => return Err(error),
             }
         }
         Err(Error::Unavailable(

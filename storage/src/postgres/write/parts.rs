@@ -13,14 +13,40 @@ use crate::error::Failure;
 use crate::values::int;
 
 use super::column;
+use crate::postgres::commit::Leases;
 
 type Statement<'q, O> = QueryAs<'q, Postgres, O, PgArguments>;
+
+/// A lease as it was seen, and where its shard's feed ends afterwards.
+struct LeaseCells {
+    shard: i32,
+    epoch: i64,
+    seen_seq: i64,
+    last_seq: i64,
+}
+
+impl LeaseCells {
+    /// In the order of the shards, which is that in which everybody locks them.
+    fn of(plan: &Plan<'_>, leases: &Leases) -> Vec<Self> {
+        let mut all: Vec<_> = leases
+            .iter()
+            .map(|(shard, lease)| Self {
+                shard: shard.0.into(),
+                epoch: int(lease.epoch),
+                seen_seq: int(lease.last_seq),
+                last_seq: int(plan.heads.get(shard).copied().unwrap_or(lease.last_seq)),
+            })
+            .collect();
+        all.sort_unstable_by_key(|it| it.shard);
+        all
+    }
+}
 
 /// A plan's rows, table by table.
 pub(super) struct Parts<'a> {
     requests: Vec<RequestCells<'a>>,
     claimed: Vec<ClaimCells<'a>>,
-    heads: Vec<(i32, i64)>,
+    leases: Vec<LeaseCells>,
     events: Vec<EventCells<'a>>,
     documents: Vec<DocumentCells<'a>>,
     timers_cleared: Vec<TimerKeyCells<'a>>,
@@ -30,12 +56,11 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn of(plan: &'a Plan<'a>) -> Self {
-        let heads = plan.heads.iter();
+    pub(super) fn of(plan: &'a Plan<'a>, leases: &Leases) -> Self {
         Self {
             requests: cells(&plan.requests),
             claimed: cells(&plan.claimed),
-            heads: heads.map(|(it, head)| (it.0.into(), int(*head))).collect(),
+            leases: LeaseCells::of(plan, leases),
             events: cells(&plan.events),
             documents: cells(&plan.documents),
             timers_cleared: cells(&plan.timers_cleared),
@@ -48,9 +73,7 @@ impl<'a> Parts<'a> {
     pub(super) fn bind<'q, O>(&'q self, statement: Statement<'q, O>) -> Statement<'q, O> {
         let statement = requests(statement, &self.requests);
         let statement = claims(statement, &self.claimed);
-        let statement = statement
-            .bind(column(&self.heads, |row| row.0))
-            .bind(column(&self.heads, |row| row.1));
+        let statement = advanced(statement, &self.leases);
         let statement = events(statement, &self.events);
         let statement = documents(statement, &self.documents);
         let statement = cleared_timers(statement, &self.timers_cleared);
@@ -81,6 +104,14 @@ fn claims<'q, O>(statement: Statement<'q, O>, rows: &'q [ClaimCells<'q>]) -> Sta
         .bind(column(rows, |row| row.claim.key))
         .bind(column(rows, |row| row.holder))
         .bind(column(rows, |row| row.version))
+}
+
+fn advanced<'q, O>(statement: Statement<'q, O>, rows: &'q [LeaseCells]) -> Statement<'q, O> {
+    statement
+        .bind(column(rows, |row| row.shard))
+        .bind(column(rows, |row| row.epoch))
+        .bind(column(rows, |row| row.seen_seq))
+        .bind(column(rows, |row| row.last_seq))
 }
 
 fn events<'q, O>(statement: Statement<'q, O>, rows: &'q [EventCells<'q>]) -> Statement<'q, O> {
