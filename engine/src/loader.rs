@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::entity::{Entity, Versioned};
-use crate::envelope::EntityKey;
+use crate::envelope::{EntityKey, Recorded};
 use crate::error::Error;
 use crate::journal::{Document, Journal};
 use crate::lookups::Lookups;
@@ -109,12 +109,12 @@ pub(crate) fn absent<E: Entity>(id: Uuid) -> Versioned<E> {
     }
 }
 
-/// Applies the entity's later events for as long as `wanted` says so, given each one's version and
-/// time.
+/// Applies the entity's later events for as long as `wanted` says so, given the entity before each
+/// of them, and the event.
 pub(crate) async fn replay<E: Entity>(
     journal: &dyn Journal,
     mut entity: Versioned<E>,
-    wanted: impl Fn(u64, DateTime<Utc>) -> bool + Send,
+    wanted: impl Fn(&Versioned<E>, &Recorded) -> bool + Send,
 ) -> Result<Versioned<E>, Error> {
     let key = EntityKey {
         kind: E::KIND,
@@ -132,7 +132,7 @@ pub(crate) async fn replay<E: Entity>(
                     entity.version + 1
                 )));
             }
-            if !wanted(recorded.version, recorded.at) {
+            if !wanted(&entity, &recorded) {
                 return Ok(entity);
             }
             entity = apply(

@@ -1,6 +1,7 @@
 //! The only way in: admits or sheds, finds the entity's host, and waits for its answer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -99,6 +100,40 @@ impl<E: Entity> Entities<E> {
     ) -> Result<Option<Arc<Versioned<E>>>, Error> {
         let is_theirs = |entity: &Versioned<E>| entity.version > 0 && entity.tenant == tenant;
         self.visible(id, deadline, is_theirs, until).await
+    }
+
+    /// Waits for the first durable state, from a known one on, that satisfies `until`: always the
+    /// same one, however late it is asked for. The latest state when the deadline passes before.
+    ///
+    /// # Errors
+    /// When it cannot be loaded in time.
+    pub async fn first(
+        &self,
+        known: Arc<Versioned<E>>,
+        deadline: Instant,
+        until: impl Fn(&Versioned<E>) -> bool + Send + Sync,
+    ) -> Result<Arc<Versioned<E>>, Error> {
+        if until(&known) {
+            return Ok(known);
+        }
+        // Up to which version none satisfies it: what is shown may leave versions out.
+        let none_up_to = AtomicU64::new(known.version);
+        let found = self.wait(known.tenant, known.id.into(), deadline, |entity| {
+            let is_found = until(entity);
+            let version = entity.version;
+            if !is_found && version == none_up_to.load(Ordering::Relaxed) + 1 {
+                none_up_to.store(version, Ordering::Relaxed);
+            }
+            is_found
+        });
+        let found = found.await?.ok_or(Error::NotFound)?;
+        let is_next = found.version <= none_up_to.into_inner() + 1;
+        if is_next || !until(&found) {
+            return Ok(found);
+        }
+        let known = Arc::unwrap_or_clone(known);
+        let first = self.replayed(known, |entity, _| !until(entity)).await?;
+        Ok(Arc::new(first))
     }
 
     /// The durable state once it is at a version or beyond; `None` if the entity is another
@@ -235,9 +270,9 @@ impl<E: Entity> Entities<E> {
         id: E::Id,
         version: u64,
     ) -> Result<Option<Versioned<E>>, Error> {
-        let entity = self
-            .replayed(id, |at_version, _| at_version <= version)
-            .await?;
+        let absent = loader::absent(id.into());
+        let is_early = |_: &_, event: &Recorded| event.version <= version;
+        let entity = self.replayed(absent, is_early).await?;
         Ok(Some(entity).filter(|it| it.version == version && version > 0 && it.tenant == tenant))
     }
 
@@ -251,17 +286,18 @@ impl<E: Entity> Entities<E> {
         id: E::Id,
         moment: DateTime<Utc>,
     ) -> Result<Option<Versioned<E>>, Error> {
-        let entity = self.replayed(id, |_, at| at <= moment).await?;
+        let absent = loader::absent(id.into());
+        let is_early = |_: &_, event: &Recorded| event.at <= moment;
+        let entity = self.replayed(absent, is_early).await?;
         Ok(Some(entity).filter(|it| it.version > 0 && it.tenant == tenant))
     }
 
     async fn replayed(
         &self,
-        id: E::Id,
-        wanted: impl Fn(u64, DateTime<Utc>) -> bool + Send,
+        from: Versioned<E>,
+        wanted: impl Fn(&Versioned<E>, &Recorded) -> bool + Send,
     ) -> Result<Versioned<E>, Error> {
-        let journal = self.kind.context.journal.as_ref();
-        loader::replay(journal, loader::absent::<E>(id.into()), wanted).await
+        loader::replay(self.kind.context.journal.as_ref(), from, wanted).await
     }
 }
 

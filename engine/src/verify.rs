@@ -212,7 +212,8 @@ async fn replay<E: Entity>(
     id: Uuid,
     version: u64,
 ) -> Result<Versioned<E>, String> {
-    let entity = loader::replay::<E>(journal, loader::absent(id), |at, _| at <= version).await;
+    let is_early = |_: &_, event: &Recorded| event.version <= version;
+    let entity = loader::replay::<E>(journal, loader::absent(id), is_early).await;
     let entity = entity.map_err(|error| error.to_string())?;
     let is_whole = version == u64::MAX || entity.version == version;
     is_whole

@@ -54,16 +54,35 @@ impl UnderWay {
     }
 }
 
-/// Whether the entity that a request's key addresses has said what came of it. Only then is an
-/// answer the key's own: another one, such as that a product is gone meanwhile, may be wrong about
-/// a change that an earlier try made. In the extensions of every request with a key.
+/// What a request with a key learns of itself on its way. In its extensions.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome(Arc<AtomicBool>);
+pub struct Outcome(Arc<Facts>);
+
+#[derive(Debug, Default)]
+struct Facts {
+    is_known: AtomicBool,
+    is_repeat: AtomicBool,
+    is_retold: AtomicBool,
+}
 
 impl Outcome {
-    /// The entity has spoken.
+    /// The entity that the key addresses has said what came of the request. Only then is an answer
+    /// the key's own: another one, such as that a product is gone meanwhile, may be wrong about a
+    /// change that an earlier try made.
     pub fn is_known(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.is_known.store(true, Ordering::Release);
+    }
+
+    /// It was said to an earlier try.
+    pub fn is_repeat(&self) {
+        self.is_known();
+        self.0.is_repeat.store(true, Ordering::Release);
+    }
+
+    /// Every try is answered with the same state of the entity, found by its version: the answer
+    /// need not be kept.
+    pub fn is_retold(&self) {
+        self.0.is_retold.store(true, Ordering::Release);
     }
 }
 
@@ -100,9 +119,9 @@ impl Once {
 
 /// The layer of every route that takes a key. Without one it does nothing. With one, the key goes
 /// to the handler's command, whose journal keeps it in the same transaction as the change; the
-/// answer is kept before it is sent. A key that has a change but no answer, because the program
-/// died in between, runs the handler again: its command finds the key, changes nothing, and what
-/// it led to is answered.
+/// answer is kept before it is sent, unless the handler can tell it again. A key that has a change
+/// but no answer, for that reason or because the program died in between, runs the handler again:
+/// its command finds the key, changes nothing, and what it led to is answered.
 pub async fn once(State(once): State<Once>, request: Request, next: Next) -> Response {
     answer(&once, request, next)
         .await
@@ -151,11 +170,19 @@ async fn finish(
         Outcome::default(),
     );
     request.extensions_mut().insert(outcome.clone());
-    let response = next.run(request).await;
-    let is_final = outcome.0.load(Ordering::Acquire)
+    let mut response = next.run(request).await;
+    let facts = outcome.0;
+    let is_final = facts.is_known.load(Ordering::Acquire)
         && !response.status().is_server_error()
         && response.status() != StatusCode::TOO_MANY_REQUESTS;
     if !is_final {
+        return Ok(response);
+    }
+    if facts.is_repeat.load(Ordering::Acquire) {
+        let headers = response.headers_mut();
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    if response.status().is_success() && facts.is_retold.load(Ordering::Acquire) {
         return Ok(response);
     }
     record(once, key, response, id).await

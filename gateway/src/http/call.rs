@@ -286,6 +286,12 @@ impl Call {
         call
     }
 
+    /// Says that the answer is a state of the entity which every repeat of the request finds: the
+    /// one that its command led to, or the first from there on that is like this.
+    pub fn is_retold(&self) {
+        self.outcome.is_retold();
+    }
+
     /// When to stop waiting for a saga.
     #[must_use]
     pub fn saga_deadline(&self) -> Instant {
@@ -293,6 +299,7 @@ impl Call {
         (Instant::now() + self.patience).min(latest)
     }
 
+    /// The state that a request led to when it came before: that one, and no later one.
     async fn seen<E: Entity>(
         &self,
         tenant: Uuid,
@@ -305,15 +312,21 @@ impl Call {
         if !is_same || row.kind != E::KIND {
             return Err(idempotency::reused());
         }
-        self.outcome.is_known();
+        self.outcome.is_repeat();
         if let Some(refusal) = &row.refusal {
             let rejection = serde_json::from_str::<E::Rejection>(refusal);
             return Err(rejection.map_or_else(|_| Problem::internal(), |it| Problem::refused(&it)));
         }
-        // Not merely what there is: it may be from before the request.
+        // What there is may be from before the request, while its commit is in doubt.
         let entities = self.entities::<E>()?;
-        let found = entities.at_least(tenant, row.entity.into(), row.version, self.deadline);
-        found.await?.ok_or_else(Problem::not_found)
+        let id = || E::Id::from(row.entity);
+        let latest = entities.at_least(tenant, id(), row.version, self.deadline);
+        let latest = latest.await?.ok_or_else(Problem::not_found)?;
+        if latest.version == row.version {
+            return Ok(latest);
+        }
+        let then = entities.at_version(tenant, id(), row.version).await?;
+        then.map(Arc::new).ok_or_else(Problem::not_found)
     }
 }
 

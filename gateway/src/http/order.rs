@@ -183,15 +183,10 @@ async fn create(call: Call, Body(new): Body<new::New>) -> Result<Response, Probl
         }
     };
     if is_draft {
+        call.is_retold();
         return answer(StatusCode::CREATED, &order);
     }
-    let order = settled(&call, order).await?;
-    let status = if is_settled(&order) {
-        StatusCode::CREATED
-    } else {
-        StatusCode::ACCEPTED
-    };
-    answer(status, &order)
+    answer_settled(&call, StatusCode::CREATED, order).await
 }
 
 async fn update(
@@ -199,18 +194,20 @@ async fn update(
     Path(id): Path<OrderId>,
     Body(changes): Body<new::Changes>,
 ) -> Result<Response, Problem> {
-    if let Some(order) = call.repeated::<Order>().await? {
-        return done(&order);
-    }
-    let patch = new::patch(&call, id, changes).await?;
-    let command = Command::Update(Box::new(patch));
-    let order = call.send::<Order>(id, command).await?;
-    accepted_unless_settled(&settled(&call, order).await?)
+    let order = match call.repeated::<Order>().await? {
+        Some(order) => order,
+        None => {
+            let patch = new::patch(&call, id, changes).await?;
+            let command = Command::Update(Box::new(patch));
+            call.send::<Order>(id, command).await?
+        }
+    };
+    answer_settled(&call, StatusCode::OK, order).await
 }
 
 async fn place(call: Call, Path(id): Path<OrderId>, _: Nothing) -> Result<Response, Problem> {
     let order = call.send::<Order>(id, Command::Place).await?;
-    accepted_unless_settled(&settled(&call, order).await?)
+    answer_settled(&call, StatusCode::OK, order).await
 }
 
 async fn cancel(
@@ -219,11 +216,13 @@ async fn cancel(
     OrDefault(Cancellation { reason }): OrDefault<Cancellation>,
 ) -> Result<Response, Problem> {
     let order = call.send::<Order>(id, Command::Cancel { reason }).await?;
-    accepted_unless_settled(&settled(&call, order).await?)
+    answer_settled(&call, StatusCode::OK, order).await
 }
 
 async fn set(call: Call, Path(id): Path<OrderId>, command: Command) -> Result<Response, Problem> {
-    done(&call.send::<Order>(id, command).await?)
+    let order = call.send::<Order>(id, command).await?;
+    call.is_retold();
+    done(&order)
 }
 
 async fn ship(
@@ -286,35 +285,37 @@ async fn take_back(
 }
 
 /// The order once others have said what it waits for, or as it is when the patience ends.
+async fn answer_settled(
+    call: &Call,
+    status: StatusCode,
+    order: Arc<Versioned<Order>>,
+) -> Result<Response, Problem> {
+    let order = settled(call, order).await?;
+    if !is_settled(&order) {
+        return answer(StatusCode::ACCEPTED, &order);
+    }
+    call.is_retold();
+    answer(status, &order)
+}
+
 async fn settled(
     call: &Call,
     order: Arc<Versioned<Order>>,
 ) -> Result<Arc<Versioned<Order>>, Problem> {
-    if is_settled(&order) || call.patience.is_zero() {
+    // An earlier try may have waited, and is repeated.
+    if call.patience.is_zero() && !call.is_repeat() {
         return Ok(order);
     }
     let orders = call.entities::<Order>()?;
-    let deadline = call.saga_deadline();
-    let later = orders
-        .wait(order.tenant, order.id.into(), deadline, is_settled)
-        .await;
+    let first = orders.first(Arc::clone(&order), call.saga_deadline(), is_settled);
     // The order is placed: not being able to read it now is no failure of the request.
-    Ok(later.ok().flatten().unwrap_or(order))
+    Ok(first.await.unwrap_or(order))
 }
 
 fn is_settled(order: &Versioned<Order>) -> bool {
     order.state.0.as_ref().is_none_or(|state| {
         !matches!(state.status, Status::Placed | Status::Cancelling) && state.proposal.is_none()
     })
-}
-
-fn accepted_unless_settled(order: &Arc<Versioned<Order>>) -> Result<Response, Problem> {
-    let status = if is_settled(order) {
-        StatusCode::OK
-    } else {
-        StatusCode::ACCEPTED
-    };
-    answer(status, order)
 }
 
 /// Whether the shipment was made before the patience ends.

@@ -9,6 +9,7 @@ use crate::world::{World, unique};
 
 cases! {
     a_repeat_is_answered_byte_for_byte
+    an_order_that_moved_on_is_told_as_it_was
     a_refusal_is_repeated_too
     another_body_under_a_key_is_refused
     a_key_is_of_one_caller_and_route
@@ -68,6 +69,27 @@ async fn a_repeat_is_answered_byte_for_byte(world: &'static World) {
         .gives(200);
     assert_replay(&first, &client.patch(&path, &json!({"name": "A"})).await);
     assert_eq!(shop.admin.get(&path).await["name"], "B");
+}
+
+async fn an_order_that_moved_on_is_told_as_it_was(world: &'static World) {
+    let shop = Shop::open(world).await;
+    let product = shop.product(9).await;
+    let body = shop.wants(&[(&product, 2), (&shop.product(9).await, 1)]);
+    let client = shop.admin.keyed(&unique("k"));
+    let placed = client.post("/orders", &body).await.gives(201);
+    let order = format!("/orders/{}", placed.id());
+    let picking = client.post(&format!("{order}/pick"), &json!({})).await;
+    let cancelled = shop
+        .admin
+        .post(&format!("{order}/cancel"), &json!({}))
+        .await;
+    cancelled.gives(200);
+    let again = client.post(&format!("{order}/pick"), &json!({})).await;
+    assert_replay(&picking, &again);
+    for wish in ["wait=5", "wait=0", "respond-async"] {
+        let again = client.with("prefer", wish).post("/orders", &body).await;
+        assert_replay(&placed, &again);
+    }
 }
 
 async fn a_refusal_is_repeated_too(world: &'static World) {
