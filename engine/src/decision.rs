@@ -84,6 +84,7 @@ pub(crate) fn make<E: Entity>(
         written.push(NewEvent::encode(event).map_err(Refusal::Unwritable)?);
         after = loader::apply(after, event, tenant, context.now);
     }
+    after.base_version = Some(before.version);
     let (mut claim, disclaim, mut losses) = claims(&before.state, &after.state);
     for (event, version) in events.iter().zip(before.version + 1..) {
         for mark in E::marks(event) {

@@ -223,6 +223,9 @@ pub struct Versioned<E> {
     pub tenant: Uuid,
     /// How many events it has; 0 means that it does not exist.
     pub version: u64,
+    /// The version that the last decision rested on, if that is known: it is not after a reload.
+    #[serde(skip)]
+    pub base_version: Option<u64>,
     /// When its first event was recorded.
     pub created_at: DateTime<Utc>,
     /// When its last event was recorded.

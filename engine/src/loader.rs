@@ -86,6 +86,7 @@ fn stored<E: Entity>(document: Document) -> Option<Versioned<E>> {
             id,
             tenant: document.tenant,
             version,
+            base_version: None,
             created_at: document.created_at,
             updated_at: document.updated_at,
             state,
@@ -103,6 +104,7 @@ pub(crate) fn absent<E: Entity>(id: Uuid) -> Versioned<E> {
         id,
         tenant: Uuid::nil(),
         version: 0,
+        base_version: None,
         created_at: DateTime::UNIX_EPOCH,
         updated_at: DateTime::UNIX_EPOCH,
         state: E::default(),
@@ -159,6 +161,7 @@ pub(crate) fn apply<E: Entity>(
         id: entity.id,
         tenant,
         version: entity.version + 1,
+        base_version: None,
         created_at: if entity.version == 0 {
             at
         } else {

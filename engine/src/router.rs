@@ -105,6 +105,9 @@ impl<E: Entity> Entities<E> {
     /// Waits for the first durable state, from a known one on, that satisfies `until`: always the
     /// same one, however late it is asked for. The latest state when the deadline passes before.
     ///
+    /// What a decision comes to is what counts, not what it passes through: `until` must not be
+    /// satisfied by some of a decision's events, and still be by all of them.
+    ///
     /// # Errors
     /// When it cannot be loaded in time.
     pub async fn first(
@@ -120,14 +123,13 @@ impl<E: Entity> Entities<E> {
         let none_up_to = AtomicU64::new(known.version);
         let found = self.wait(known.tenant, known.id.into(), deadline, |entity| {
             let is_found = until(entity);
-            let version = entity.version;
-            if !is_found && version == none_up_to.load(Ordering::Relaxed) + 1 {
-                none_up_to.store(version, Ordering::Relaxed);
+            if !is_found && follows(entity, none_up_to.load(Ordering::Relaxed)) {
+                none_up_to.store(entity.version, Ordering::Relaxed);
             }
             is_found
         });
         let found = found.await?.ok_or(Error::NotFound)?;
-        let is_next = found.version <= none_up_to.into_inner() + 1;
+        let is_next = follows(&found, none_up_to.into_inner());
         if is_next || !until(&found) {
             return Ok(found);
         }
@@ -299,6 +301,11 @@ impl<E: Entity> Entities<E> {
     ) -> Result<Versioned<E>, Error> {
         loader::replay(self.kind.context.journal.as_ref(), from, wanted).await
     }
+}
+
+/// Whether an entity was as it is now right after it had been at a version.
+fn follows<E>(entity: &Versioned<E>, version: u64) -> bool {
+    entity.version == version || entity.base_version == Some(version)
 }
 
 /// Sends an order of the engine's own. It passes the bounds that clients share: it finishes what

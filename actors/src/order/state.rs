@@ -93,6 +93,13 @@ impl State {
         }
     }
 
+    /// Whether it waits for nobody: neither for stock items nor, to be cancelled, for shipments. A
+    /// decision that settles an order does so with its last event.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !matches!(self.status, Status::Placed | Status::Cancelling) && self.proposal.is_none()
+    }
+
     /// Whether it is known where the goods go.
     #[must_use]
     pub fn has_destination(&self) -> bool {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actors::ids::{CustomerId, OrderId, ShipmentId};
-use actors::order::{Command, Event, LINES_AT_MOST, Order, Portion, Return, Ship, Status};
+use actors::order::{Command, Event, LINES_AT_MOST, Order, Portion, Return, Ship, State};
 use actors::shipment::{self, Carrier, Parcel, Shipment, TrackingNumber};
 use actors::values::{Address, List, Text};
 use axum::http::StatusCode;
@@ -313,9 +313,7 @@ async fn settled(
 }
 
 fn is_settled(order: &Versioned<Order>) -> bool {
-    order.state.0.as_ref().is_none_or(|state| {
-        !matches!(state.status, Status::Placed | Status::Cancelling) && state.proposal.is_none()
-    })
+    order.state.0.as_ref().is_none_or(State::is_settled)
 }
 
 /// Whether the shipment was made before the patience ends.

@@ -60,6 +60,7 @@ pub trait Resource: Entity<Id: std::fmt::Display + serde::de::DeserializeOwned> 
             id: document.id,
             tenant: document.tenant,
             version: document.version,
+            base_version: None,
             created_at: document.created_at,
             updated_at: document.updated_at,
             state,

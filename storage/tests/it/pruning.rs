@@ -15,7 +15,7 @@ async fn forgets_more_than_one_step(journal: &dyn Journal) {
     let later = now() + TimeDelta::milliseconds(1);
     assert_eq!(journal.prune_requests(now(), later).await.unwrap(), 0);
     assert_eq!(journal.prune_requests(later, now()).await.unwrap(), 2_500);
-    assert_eq!(known(&*journal, "1-1").await, None);
+    assert_eq!(known(journal, "1-1").await, None);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What holds for orders whatever is asked and told, in whatever order.
 
+use std::cell::RefCell;
+
 use engine::Entity;
 use proptest::prelude::*;
 
@@ -85,6 +87,28 @@ proptest! {
                 state.lines.iter().for_each(check);
                 let total = Money::sum(state.currency, state.lines.iter().map(|it| it.terms.total));
                 assert_eq!(total.unwrap(), state.totals.total);
+            }
+        });
+    }
+
+    /// Whoever waits until an order is settled sees what its history tells.
+    #[test]
+    fn orders_are_settled_by_the_last_event_of_a_decision(
+        commands in prop::collection::vec((0..3_u32, prop_oneof![from_client(), from_saga()]), 0..80)
+    ) {
+        let is_settled = |order: &Order| order.0.as_ref().is_none_or(State::is_settled);
+        let before = RefCell::new((Order::default(), 0));
+        run::<Order>(commands, |after, events| {
+            let (start, count) = before.replace((after.clone(), events.len()));
+            let Some((_, passed_through)) = events[count..].split_last() else {
+                return;
+            };
+            if !is_settled(&start) {
+                passed_through.iter().fold(start, |order, event| {
+                    let order = order.evolve(event);
+                    assert!(!is_settled(&order), "{event:?}");
+                    order
+                });
             }
         });
     }
