@@ -1,6 +1,7 @@
 //! A decision made ready for the journal: events as text, and what they change in claims and timers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 
@@ -164,20 +165,21 @@ fn timers<E: Entity>(before: &E, after: &E) -> (Vec<(String, DateTime<Utc>)>, Ve
     )
 }
 
-/// The state as the journal wants it: text only if it is written.
+/// The state as the journal wants it: text only if it is written. The full state is if there is a
+/// place to say how long it was.
 pub(crate) fn snapshot<E: Entity>(
     entity: Arc<Versioned<E>>,
-    is_state_due: bool,
+    state_bytes: Option<Arc<AtomicU64>>,
 ) -> Arc<dyn Snapshot> {
     Arc::new(EntitySnapshot {
         entity,
-        is_state_due,
+        state_bytes,
     })
 }
 
 struct EntitySnapshot<E> {
     entity: Arc<Versioned<E>>,
-    is_state_due: bool,
+    state_bytes: Option<Arc<AtomicU64>>,
 }
 
 impl<E: Entity> Snapshot for EntitySnapshot<E> {
@@ -210,11 +212,13 @@ impl<E: Entity> Snapshot for EntitySnapshot<E> {
 
     fn state(&self) -> Result<StateText, serde_json::Error> {
         if self.entity.state.summary().is_none() {
-            Ok(StateText::Listed)
-        } else if self.is_state_due {
-            serde_json::to_string(&self.entity.state).map(StateText::Full)
-        } else {
-            Ok(StateText::Kept)
+            return Ok(StateText::Listed);
         }
+        let Some(state_bytes) = &self.state_bytes else {
+            return Ok(StateText::Kept);
+        };
+        let text = serde_json::to_string(&self.entity.state)?;
+        state_bytes.store(text.len() as u64, Ordering::Relaxed);
+        Ok(StateText::Full(text))
     }
 }

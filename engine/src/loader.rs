@@ -25,8 +25,22 @@ pub(crate) struct Loaded<E> {
     pub(crate) entity: Versioned<E>,
     /// The version of the full state that is stored.
     pub(crate) stored_version: u64,
+    /// How long its text is.
+    pub(crate) state_bytes: u64,
     /// Whether that state is of no use: written in another schema, or unreadable.
     pub(crate) is_state_due: bool,
+}
+
+impl<E: Entity> Loaded<E> {
+    /// An entity of which nothing is stored.
+    pub(crate) fn nothing(id: Uuid) -> Self {
+        Self {
+            entity: absent(id),
+            stored_version: 0,
+            state_bytes: 0,
+            is_state_due: false,
+        }
+    }
 }
 
 impl Loader {
@@ -42,13 +56,10 @@ impl Loader {
         let key = EntityKey { kind: E::KIND, id };
         let document = self.documents.find(key).await?;
         let Some(document) = document else {
-            return Ok(Loaded {
-                entity: absent(id),
-                stored_version: 0,
-                is_state_due: false,
-            });
+            return Ok(Loaded::nothing(id));
         };
         let version = document.version;
+        let state_bytes = document.state.as_ref().map_or(0, |it| it.1.len() as u64);
         let stored = stored::<E>(document);
         let is_state_due = stored.is_none();
         let mut entity = stored.unwrap_or_else(|| absent(id));
@@ -66,6 +77,7 @@ impl Loader {
         Ok(Loaded {
             entity,
             stored_version,
+            state_bytes,
             is_state_due,
         })
     }

@@ -65,12 +65,36 @@ impl<E: Entity> Entities<E> {
         command: E::Command,
         meta: Meta,
     ) -> Result<Reply<E>, Error> {
-        let id = id.into();
+        self.admit(id.into(), false, command, meta).await
+    }
+
+    /// Sends the first command to an entity whose id was made for it a moment ago, so that nobody
+    /// needs to look whether something is stored of it.
+    ///
+    /// # Errors
+    /// As [`Entities::send`].
+    pub async fn create(
+        &self,
+        id: E::Id,
+        command: E::Command,
+        meta: Meta,
+    ) -> Result<Reply<E>, Error> {
+        self.admit(id.into(), true, command, meta).await
+    }
+
+    async fn admit(
+        &self,
+        id: Uuid,
+        is_new: bool,
+        command: E::Command,
+        meta: Meta,
+    ) -> Result<Reply<E>, Error> {
         let shard = self.kind.context.shard(id);
         let gate = Gate::of(&self.kind.context.gates, shard)
             .ok_or_else(|| Error::Unavailable(format!("shard {} is not here", shard.0)))?;
         let permit = self.kind.node.admission.admit(meta.tenant, gate)?;
-        deliver(&self.kind, id, Order::Command(command), meta, permit).await
+        let order = Order::Command(command);
+        deliver(&self.kind, (id, is_new), order, meta, permit).await
     }
 
     /// The last durable state of an entity; `None` if it does not exist or is another company's.
@@ -184,7 +208,7 @@ impl<E: Entity> Entities<E> {
     ) -> Result<Option<Arc<Versioned<E>>>, Error> {
         let id = id.into();
         loop {
-            let handle = self.kind.resolve(id).await?;
+            let handle = self.kind.resolve(id, false).await?;
             let entity = handle
                 .wait(deadline, |it| !is_visible(it) || until(it))
                 .await;
@@ -316,19 +340,19 @@ pub(crate) async fn internal<E: Entity>(
     order: Order<E>,
     meta: Meta,
 ) -> Result<Reply<E>, Error> {
-    deliver(kind, id, order, meta, Permit::default()).await
+    deliver(kind, (id, false), order, meta, Permit::default()).await
 }
 
 async fn deliver<E: Entity>(
     kind: &Arc<Kind<E>>,
-    id: Uuid,
+    (id, is_new): (Uuid, bool),
     order: Order<E>,
     meta: Meta,
     permit: Permit,
 ) -> Result<Reply<E>, Error> {
     kind.node.displaced.check()?;
     let deadline = meta.deadline;
-    let (handle, inside) = enter(kind, id, deadline).await?;
+    let (handle, inside) = enter(kind, id, is_new, deadline).await?;
     let (reply, answer) = oneshot::channel();
     let waiting = tracing::info_span!("mailbox", kind = E::KIND, %id);
     let call = Call {
@@ -361,10 +385,11 @@ async fn deliver<E: Entity>(
 async fn enter<E: Entity>(
     kind: &Arc<Kind<E>>,
     id: Uuid,
+    is_new: bool,
     deadline: Instant,
 ) -> Result<(Arc<Handle<E>>, Inside), Error> {
     loop {
-        let handle = kind.resolve(id).await?;
+        let handle = kind.resolve(id, is_new).await?;
         match handle.door.enter(kind.node.config.entity_pending_max) {
             Knock::Entered(inside) => return Ok((handle, inside)),
             Knock::Full => return Err(overloaded(Bound::Entity)),

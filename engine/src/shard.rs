@@ -31,6 +31,7 @@ pub(crate) enum Message {
     /// Start the host of an entity, unless it is there.
     Start {
         id: Uuid,
+        is_new: bool,
         starter: Arc<dyn Starter>,
         reply: Option<oneshot::Sender<Result<(), Error>>>,
     },
@@ -50,10 +51,11 @@ struct Failures {
     pause_until: Instant,
 }
 
-/// Asks the supervisor of an entity's shard to start its host.
+/// Asks the supervisor of an entity's shard to start its host. Of what is new, nothing is stored.
 pub(crate) async fn start(
     context: &ContextParts,
     id: Uuid,
+    is_new: bool,
     starter: Arc<dyn Starter>,
 ) -> Result<(), Error> {
     let shard = context.shard(id);
@@ -63,6 +65,7 @@ pub(crate) async fn start(
     supervisor
         .send_message(Message::Start {
             id,
+            is_new,
             starter,
             reply: Some(reply),
         })
@@ -89,8 +92,13 @@ impl Actor for Supervisor {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        let Message::Start { id, starter, reply } = message;
-        let result = state.start(id, starter, myself.get_cell()).await;
+        let Message::Start {
+            id,
+            is_new,
+            starter,
+            reply,
+        } = message;
+        let result = state.start(id, is_new, starter, myself.get_cell()).await;
         if let Some(reply) = reply {
             let _ = reply.send(result);
         }
@@ -125,6 +133,7 @@ impl State {
     async fn start(
         &mut self,
         id: Uuid,
+        is_new: bool,
         starter: Arc<dyn Starter>,
         myself: ActorCell,
     ) -> Result<(), Error> {
@@ -133,7 +142,7 @@ impl State {
         {
             return Err(Error::Unavailable("the entity is being restarted".into()));
         }
-        if let Some(child) = Arc::clone(&starter).start(id, myself).await? {
+        if let Some(child) = Arc::clone(&starter).start(id, is_new, myself).await? {
             self.children.insert(child.get_id(), (id, starter));
         }
         Ok(())
@@ -162,6 +171,7 @@ impl State {
         metrics::counter!("quenty_host_failures_total").increment(1);
         myself.send_after(pause, move || Message::Start {
             id,
+            is_new: false,
             starter,
             reply: None,
         });

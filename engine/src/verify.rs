@@ -237,7 +237,7 @@ fn listed<E: Entity>(entity: &Versioned<E>, document: &Document) -> Result<(), S
         .listed
         .as_deref()
         .ok_or("its document is damaged")?;
-    let snapshot = decision::snapshot(Arc::new(entity.clone()), true);
+    let snapshot = decision::snapshot(Arc::new(entity.clone()), None);
     let wanted = snapshot.listed().map_err(|error| error.to_string())?;
     let wanted: Value = serde_json::from_str(&wanted).map_err(|error| error.to_string())?;
     same("document", &wanted, text)

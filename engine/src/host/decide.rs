@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use chrono::{DateTime, SubsecRound, Utc};
@@ -16,6 +17,9 @@ use crate::journal::plan::milliseconds;
 use crate::journal::{Append, Lease};
 use crate::kind::key;
 use crate::panics;
+
+/// About how long the text of an event is, with what is recorded of it beside.
+const EVENT_BYTES: u64 = 500;
 
 impl<E: Entity> State<E> {
     pub(super) fn decide(&mut self, call: Call<E>) {
@@ -127,9 +131,7 @@ impl<E: Entity> State<E> {
         at: DateTime<Utc>,
     ) {
         let (after, has_events) = (Arc::clone(&decision.after), !decision.events.is_empty());
-        let since_stored = after.version - self.stored_version;
-        let is_due = self.is_state_due || since_stored >= self.kind.node.config.snapshot_events;
-        let stores_state = is_due && has_events;
+        let stores_state = has_events && (self.is_state_due || self.is_full(after.version));
         let losses = std::mem::take(&mut decision.losses);
         let append = Append {
             refusal,
@@ -159,6 +161,13 @@ impl<E: Entity> State<E> {
         });
     }
 
+    /// Whether so much has happened since the full state was stored that it should be again. A large
+    /// state waits longer: writing it costs no more than writing its events does.
+    fn is_full(&self, version: u64) -> bool {
+        let worth = self.state_bytes.load(Ordering::Relaxed) / EVENT_BYTES;
+        version - self.stored_version >= self.kind.node.config.snapshot_events.max(worth)
+    }
+
     fn append(
         &self,
         before: &Arc<Versioned<E>>,
@@ -181,7 +190,10 @@ impl<E: Entity> State<E> {
             request_id: Arc::clone(&call.meta.request_id),
             cause: call.meta.cause.as_deref().map(Into::into),
             events: decision.events,
-            snapshot: decision::snapshot(decision.after, stores_state),
+            snapshot: decision::snapshot(
+                decision.after,
+                stores_state.then(|| Arc::clone(&self.state_bytes)),
+            ),
             claim: decision.claim,
             disclaim: decision.disclaim,
             set_timers: decision.set_timers,

@@ -19,7 +19,7 @@ mod settle;
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -98,8 +98,18 @@ impl<E: Entity> ractor::Message for Message<E> {}
 pub(crate) struct Arguments<E: Entity> {
     pub(crate) kind: Arc<Kind<E>>,
     pub(crate) handle: Arc<Handle<E>>,
-    /// Whether a former host died: its commits under way are waited for.
-    pub(crate) is_recovery: bool,
+    pub(crate) origin: Origin,
+}
+
+/// Where the state of an entity comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// There is nothing yet: its id was made a moment ago.
+    New,
+    /// The journal.
+    Stored,
+    /// The journal, after a former host died: its commits under way are waited for.
+    Recovered,
 }
 
 /// Starts a host under a supervisor.
@@ -129,11 +139,12 @@ impl<E: Entity> Actor for Host<E> {
         let Arguments {
             kind,
             handle,
-            is_recovery,
+            origin,
         } = arguments;
-        let state = State {
+        let mut state = State {
             committed: Arc::new(crate::loader::absent(handle.id)),
             stored_version: 0,
+            state_bytes: Arc::default(),
             is_state_due: false,
             generation: 0,
             next_ticket: 0,
@@ -147,7 +158,10 @@ impl<E: Entity> Actor for Host<E> {
         };
         // Before it can be loaded, or leave: nobody is to find a host that has gone already.
         state.kind.enter(&state.handle, state.myself.clone());
-        state.load(is_recovery);
+        match origin {
+            Origin::New => state.begin(Loaded::nothing(state.handle.id)),
+            Origin::Stored | Origin::Recovered => state.load(origin),
+        }
         Ok(state)
     }
 
@@ -161,8 +175,12 @@ impl<E: Entity> Actor for Host<E> {
             Message::Call(call) => state.called(*call),
             Message::Settled { ticket, result } => state.settled(ticket, result),
             Message::Loaded(result) => state.loaded(result),
-            Message::Leave => state.leave(),
+            Message::Leave => {
+                state.leave();
+                return Ok(());
+            }
         }
+        state.linger();
         Ok(())
     }
 }
@@ -218,6 +236,8 @@ pub(crate) struct State<E: Entity> {
     committed: Arc<Versioned<E>>,
     /// The version of the full state that is stored, for entities with a summary.
     stored_version: u64,
+    /// How long the text of the full state was when it was last read or written.
+    state_bytes: Arc<AtomicU64>,
     /// Whether that state is of no use, so that the next decision stores another.
     is_state_due: bool,
     generation: u64,
@@ -240,11 +260,11 @@ impl<E: Entity> State<E> {
     }
 
     /// Loads the state in the background; the result comes as a message.
-    fn load(&self, is_recovery: bool) {
+    fn load(&self, origin: Origin) {
         let (kind, id, myself) = (Arc::clone(&self.kind), self.handle.id, self.myself.clone());
         tokio::spawn(async move {
             let load = async {
-                if is_recovery {
+                if origin == Origin::Recovered {
                     kind.context.committer.barrier().await?;
                 }
                 let loaded = kind.context.loader.load::<E>(id).await;
@@ -275,13 +295,20 @@ impl<E: Entity> State<E> {
         self.renew_generation();
         self.committed = Arc::new(loaded.entity);
         self.stored_version = loaded.stored_version;
+        self.state_bytes
+            .store(loaded.state_bytes, Ordering::Relaxed);
         self.is_state_due = loaded.is_state_due;
         self.handle.publish(Arc::clone(&self.committed));
         self.mode = Mode::Ready;
         for call in std::mem::take(&mut self.stash) {
             self.called(call);
         }
-        if self.committed.version == 0 {
+    }
+
+    /// Lets what does not exist go after a while.
+    fn linger(&self) {
+        let is_idle = matches!(self.mode, Mode::Ready) && self.pending.is_empty();
+        if is_idle && self.committed.version == 0 {
             self.myself.send_after(LINGER, || Message::Leave);
         }
     }
@@ -336,7 +363,7 @@ impl<E: Entity> State<E> {
         }
         if self.pending.is_empty() {
             self.mode = Mode::Loading;
-            self.load(false);
+            self.load(Origin::Stored);
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::envelope::{EntityKey, Meta, Shard};
 use crate::error::{Bound, Error};
 use crate::faults;
 use crate::feed::Feed;
-use crate::host;
+use crate::host::{self, Origin};
 use crate::journal::Journal;
 use crate::loader::Loader;
 use crate::lookups::Lookups;
@@ -107,14 +107,18 @@ impl<E: Entity> Kind<E> {
         })
     }
 
-    /// The resident entity, started if need be.
-    pub(crate) async fn resolve(self: &Arc<Self>, id: Uuid) -> Result<Arc<Handle<E>>, Error> {
+    /// The resident entity, started if need be; without loading it if it is new.
+    pub(crate) async fn resolve(
+        self: &Arc<Self>,
+        id: Uuid,
+        is_new: bool,
+    ) -> Result<Arc<Handle<E>>, Error> {
         for _ in 0..3 {
             if let Some(handle) = self.resident(id) {
                 return Ok(handle);
             }
             let starter: Arc<dyn Starter> = Arc::clone(self) as _;
-            shard::start(&self.context, id, starter).await?;
+            shard::start(&self.context, id, is_new, starter).await?;
         }
         Err(Error::Unavailable("the entity keeps leaving".into()))
     }
@@ -185,6 +189,7 @@ pub(crate) trait Starter: Send + Sync {
     async fn start(
         self: Arc<Self>,
         id: Uuid,
+        is_new: bool,
         supervisor: ActorCell,
     ) -> Result<Option<ActorCell>, Error>;
 
@@ -197,6 +202,7 @@ impl<E: Entity> Starter for Kind<E> {
     async fn start(
         self: Arc<Self>,
         id: Uuid,
+        is_new: bool,
         supervisor: ActorCell,
     ) -> Result<Option<ActorCell>, Error> {
         if self.resident(id).is_some() {
@@ -204,11 +210,16 @@ impl<E: Entity> Starter for Kind<E> {
         }
         self.node.take_place()?;
         let handle = Handle::new(id, self.node.started.elapsed().as_secs());
-        let is_recovery = self.failed.remove(&id).is_some();
+        // A former host of what was new may have commits under way.
+        let origin = match (self.failed.remove(&id).is_some(), is_new) {
+            (true, _) => Origin::Recovered,
+            (false, true) => Origin::New,
+            (false, false) => Origin::Stored,
+        };
         let arguments = host::Arguments {
             kind: Arc::clone(&self),
             handle: Arc::clone(&handle),
-            is_recovery,
+            origin,
         };
         match host::spawn(arguments, supervisor).await {
             Ok(actor) => Ok(Some(actor.get_cell())),

@@ -143,6 +143,23 @@ impl Call {
         self.send_in(self.caller.tenant, id, command).await
     }
 
+    /// [`Call::send`] of the first command, to an entity whose id was made for it a moment ago.
+    ///
+    /// # Errors
+    /// As [`Call::send`].
+    pub async fn create<E: Entity>(
+        &self,
+        id: E::Id,
+        command: E::Command,
+    ) -> Result<Arc<Versioned<E>>, Problem> {
+        self.may_write()?;
+        let entities = self.entities::<E>()?;
+        let tenant = self.caller.tenant;
+        let reply = entities.create(id, command, self.meta(tenant)).await;
+        let (entity, _) = self.outcome_of::<E>(tenant, reply).await?;
+        Ok(entity)
+    }
+
     /// [`Call::send`] on behalf of a company other than the caller's.
     ///
     /// # Errors
@@ -153,9 +170,7 @@ impl Call {
         id: E::Id,
         command: E::Command,
     ) -> Result<Arc<Versioned<E>>, Problem> {
-        if !self.caller.can_write {
-            return Err(Problem::forbidden("this credential may only read"));
-        }
+        self.may_write()?;
         let (entity, _) = self.deliver::<E>(tenant, id, command).await?;
         Ok(entity)
     }
@@ -170,9 +185,7 @@ impl Call {
         id: E::Id,
         command: E::Command,
     ) -> Result<(Arc<Versioned<E>>, Option<E::Event>), Problem> {
-        if !self.caller.can_write {
-            return Err(Problem::forbidden("this credential may only read"));
-        }
+        self.may_write()?;
         let tenant = self.caller.tenant;
         let (entity, seen) = self.deliver::<E>(tenant, id, command).await?;
         let Some(version) = seen.and_then(|row| row.version.checked_sub(1)) else {
@@ -207,7 +220,20 @@ impl Call {
         id: E::Id,
         command: E::Command,
     ) -> Result<(Arc<Versioned<E>>, Option<RequestRow>), Problem> {
-        let meta = Meta {
+        let entities = self.entities::<E>()?;
+        let reply = entities.send(id, command, self.meta(tenant)).await;
+        self.outcome_of::<E>(tenant, reply).await
+    }
+
+    fn may_write(&self) -> Result<(), Problem> {
+        if self.caller.can_write {
+            return Ok(());
+        }
+        Err(Problem::forbidden("this credential may only read"))
+    }
+
+    fn meta(&self, tenant: Uuid) -> Meta {
+        Meta {
             tenant,
             principal: Arc::clone(&self.caller.principal),
             request_id: Arc::clone(&self.request_id),
@@ -215,8 +241,15 @@ impl Call {
             request: self.request.clone(),
             if_version: self.if_version,
             cause: None,
-        };
-        match self.entities::<E>()?.send(id, command, meta).await {
+        }
+    }
+
+    async fn outcome_of<E: Entity>(
+        &self,
+        tenant: Uuid,
+        reply: Result<Reply<E>, engine::Error>,
+    ) -> Result<(Arc<Versioned<E>>, Option<RequestRow>), Problem> {
+        match reply {
             Ok(Reply::Done(entity)) => {
                 self.outcome.is_known();
                 Ok((entity, None))

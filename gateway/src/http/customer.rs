@@ -107,7 +107,7 @@ async fn create(call: Call, Body(details): Body<Details>) -> Result<Response, Pr
     let id = CustomerId::from(Uuid::now_v7());
     created(
         &call
-            .send::<Customer>(id, Command::Create { details })
+            .create::<Customer>(id, Command::Create { details })
             .await?,
     )
 }

@@ -115,7 +115,7 @@ async fn create(call: Call, Body(details): Body<Details>) -> Result<Response, Pr
     let details = Box::new(details);
     let id = DocumentTypeId::from(Uuid::now_v7());
     let create = Command::Create { details };
-    created(&call.send::<DocumentType>(id, create).await?)
+    created(&call.create::<DocumentType>(id, create).await?)
 }
 
 async fn update(

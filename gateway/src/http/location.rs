@@ -91,7 +91,7 @@ async fn create(call: Call, Body(details): Body<Details>) -> Result<Response, Pr
     let id = LocationId::from(Uuid::now_v7());
     created(
         &call
-            .send::<Location>(id, Command::Create { details })
+            .create::<Location>(id, Command::Create { details })
             .await?,
     )
 }

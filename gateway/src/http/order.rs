@@ -179,7 +179,7 @@ async fn create(call: Call, Body(new): Body<new::New>) -> Result<Response, Probl
             let create = new::create(&call, new).await?;
             let id = OrderId::from(Uuid::now_v7());
             let command = Command::Create(Box::new(create));
-            call.send::<Order>(id, command).await?
+            call.create::<Order>(id, command).await?
         }
     };
     if is_draft {

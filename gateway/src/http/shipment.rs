@@ -229,7 +229,7 @@ async fn create(call: Call, Body(new): Body<New>) -> Result<Response, Problem> {
     let id = ShipmentId::from(Uuid::now_v7());
     created(
         &call
-            .send::<Shipment>(id, Command::Create(Box::new(create)))
+            .create::<Shipment>(id, Command::Create(Box::new(create)))
             .await?,
     )
 }

@@ -215,7 +215,7 @@ async fn create(call: Call, Body(new): Body<New>) -> Result<Response, Problem> {
     };
     created(
         &call
-            .send::<User>(UserId::from(Uuid::now_v7()), command)
+            .create::<User>(UserId::from(Uuid::now_v7()), command)
             .await?,
     )
 }
