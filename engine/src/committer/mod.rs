@@ -1,8 +1,9 @@
 //! Group commit: the decisions of many entities share one transaction and one fsync.
 //!
-//! One committer owns the writing side of a context. It takes what has come together while the
-//! last transaction was under way, without waiting for more, commits it, announces the events and
-//! tells the hosts. A decision that rested on one that was dropped is dropped as well, whether it
+//! One committer owns the writing side of a context. It has as many lanes as the journal can commit
+//! at the same time, each for some of the shards. A lane takes what has come together while its last
+//! transaction was under way, without waiting for more, commits it, announces the events and tells
+//! the hosts. A decision that rested on one that was dropped is dropped as well, whether it
 //! is in the same batch or still in the queue: its host decides it again.
 
 mod drops;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Span, dispatcher};
@@ -117,10 +119,15 @@ impl Leases {
 #[derive(Clone)]
 pub(crate) struct Committer {
     context: &'static str,
-    queue: mpsc::Sender<Work>,
-    doubt: Doubt,
+    /// A shard's is that of its number modulo how many there are.
+    lanes: Arc<[Lane]>,
     /// How long a note may take: its turn may come after a commit that times out.
     patience: Duration,
+}
+
+struct Lane {
+    queue: mpsc::Sender<Work>,
+    doubt: Doubt,
 }
 
 impl Committer {
@@ -140,65 +147,106 @@ impl Committer {
     ) -> Result<Self, Error> {
         // Admission bounds what clients have under way; policies, timers and notes come on top.
         let room = config.node_pending_max + 2 * config.policy_concurrency + 1_024;
-        let (queue, inbox) = mpsc::channel(room);
-        let doubt = Doubt::default();
-        let task = Task {
-            context,
-            doubt: doubt.clone(),
-            node,
-            journal,
-            leases,
-            feed,
-            displaced,
-            inbox,
-            batch_max: config.batch_max,
-            timeout: config.commit_timeout(),
-            dropped: Drops::default(),
-        };
-        run_apart(task).await?;
-        let patience = 3 * config.commit_timeout();
+        let mut lanes = Vec::new();
+        for number in 0..journal.writers().max(1) {
+            let (queue, inbox) = mpsc::channel(room);
+            let doubt = Doubt::default();
+            let task = Task {
+                context,
+                doubt: doubt.clone(),
+                node,
+                journal: Arc::clone(&journal),
+                leases: Arc::clone(&leases),
+                feed: Arc::clone(&feed),
+                displaced: displaced.clone(),
+                inbox,
+                batch_max: config.batch_max,
+                timeout: config.commit_timeout(),
+                dropped: Drops::default(),
+            };
+            // The first lane does so for all of them.
+            let takes_over = number == 0;
+            run_apart(task, takes_over).await?;
+            lanes.push(Lane { queue, doubt });
+        }
         Ok(Self {
             context,
-            queue,
-            doubt,
-            patience,
+            lanes: lanes.into(),
+            patience: 3 * config.commit_timeout(),
         })
+    }
+
+    fn lane(&self, shard: Shard) -> &Lane {
+        &self.lanes[usize::from(shard.0) % self.lanes.len()]
     }
 
     /// Whether what is handed over can be expected to be written.
     ///
     /// # Errors
-    /// When the task is dead, or has been in doubt for long.
+    /// When a task is dead, or has been in doubt for long.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let context = self.context;
-        // While there is a handle, the task ends only by a panic.
-        if self.queue.is_closed() {
-            let why = format!("the committer of the context {context} is dead; restart");
-            return Err(Error::Unavailable(why));
-        }
-        self.doubt.check(context)
+        self.lanes.iter().try_for_each(|lane| {
+            // While there is a handle, the task ends only by a panic.
+            if lane.queue.is_closed() {
+                let why = format!("the committer of the context {context} is dead; restart");
+                return Err(Error::Unavailable(why));
+            }
+            lane.doubt.check(context)
+        })
     }
 
     /// Hands a decision over without waiting.
     pub(crate) fn submit(&self, submission: Submission) -> Result<(), Error> {
-        self.queue
+        self.lane(submission.append.lease.shard)
+            .queue
             .try_send(Work::Submission(Box::new(submission)))
             .map_err(|_| Error::Unavailable("the committer takes no more".into()))
     }
 
     /// Writes a note and waits until it is durable, but not for ever.
     pub(crate) async fn note(&self, note: Note) -> Result<(), Error> {
-        let (done, result) = oneshot::channel();
-        let written = async {
-            self.send(Work::Note(Box::new(note), done)).await?;
-            result.await.map_err(|_| stopped())?
-        };
+        let written = try_join_all(self.by_lane(note).map(|(lane, note)| lane.note(note)));
         let written = tokio::time::timeout(self.patience, written).await;
-        written.unwrap_or(Err(Error::Timeout))
+        written.unwrap_or(Err(Error::Timeout)).map(drop)
+    }
+
+    /// Checkpoints go where their shards' events do, anything else to the first lane.
+    fn by_lane(&self, note: Note) -> impl Iterator<Item = (&Lane, Note)> {
+        let mut notes: Vec<_> = self.lanes.iter().map(|_| None).collect();
+        match note {
+            Note::Checkpoints(checkpoints) => {
+                for point in checkpoints {
+                    let lane = usize::from(point.lease.shard.0) % notes.len();
+                    let note = notes[lane].get_or_insert_with(|| Note::Checkpoints(Vec::new()));
+                    if let Note::Checkpoints(points) = note {
+                        points.push(point);
+                    }
+                }
+            }
+            other => notes[0] = Some(other),
+        }
+        self.lanes
+            .iter()
+            .zip(notes)
+            .filter_map(|(lane, note)| Some((lane, note?)))
     }
 
     /// Waits until everything handed over before is settled.
     pub(crate) async fn barrier(&self) -> Result<(), Error> {
+        let passed = self.lanes.iter().map(Lane::barrier);
+        try_join_all(passed).await.map(drop)
+    }
+}
+
+impl Lane {
+    async fn note(&self, note: Note) -> Result<(), Error> {
+        let (done, result) = oneshot::channel();
+        self.send(Work::Note(Box::new(note), done)).await?;
+        result.await.map_err(|_| stopped())?
+    }
+
+    async fn barrier(&self) -> Result<(), Error> {
         let (done, passed) = oneshot::channel();
         self.send(Work::Barrier(done)).await?;
         passed.await.map_err(|_| stopped())
@@ -209,16 +257,18 @@ impl Committer {
     }
 }
 
-/// Runs a committer on a thread of its own, once it has taken the shards over. A commit is ten
-/// exchanges with the database, one after the other, and everybody waits for it: among the other
-/// tasks it would wait ten times for its turn behind hundreds of them, for half of its time. The
-/// connection is made here, too, since it is served by the runtime that made it.
+/// Runs a lane on a thread of its own, once it has taken the shards over if it is to. A commit is
+/// some exchanges with the database, one after the other, and everybody waits for it: among the
+/// other tasks it would wait each time for its turn behind hundreds of them, for half of its time.
+/// The connection is made here, too, since it is served by the runtime that made it.
 ///
 /// Where there is one thread in all, everything stays on it: with its clock paused, a seed decides
 /// the whole schedule.
-async fn run_apart(task: Task) -> Result<(), Error> {
+async fn run_apart(task: Task, takes_over: bool) -> Result<(), Error> {
     if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
-        task.take_over().await?;
+        if takes_over {
+            task.take_over().await?;
+        }
         tokio::spawn(task.run());
         return Ok(());
     }
@@ -226,7 +276,11 @@ async fn run_apart(task: Task) -> Result<(), Error> {
     let runtime = runtime.map_err(|error| no_thread(&error))?;
     let (started, result) = oneshot::channel();
     let run = async move {
-        let taken = task.take_over().await;
+        let taken = if takes_over {
+            task.take_over().await
+        } else {
+            Ok(())
+        };
         let is_taken = taken.is_ok();
         // Whoever starts the engine may have gone away; then all handles have, too.
         let _ = started.send(taken);

@@ -80,6 +80,12 @@ pub trait Journal: Send + Sync + 'static {
         key: &str,
     ) -> Result<Option<Claimant>, Error>;
 
+    /// How many batches it can commit at the same time. Those of shards whose numbers are the same
+    /// modulo this come one after the other, and no batch has others.
+    fn writers(&self) -> usize {
+        1
+    }
+
     /// What is known of requests, by scope and key and in the order of these.
     async fn requests(&self, keys: &[(String, String)]) -> Result<Vec<Option<RequestRow>>, Error>;
 

@@ -124,7 +124,8 @@ async fn list_one(call: &Call, details: Details) -> Result<Arc<Versioned<Product
     call.company()?;
     let details = Box::new(details);
     let id = ProductId::from(Uuid::now_v7());
-    call.create::<Product>(id, Command::Create { details }).await
+    call.create::<Product>(id, Command::Create { details })
+        .await
 }
 
 /// Each row stands for itself, under a key of its own. The first row that can be sent has the

@@ -31,6 +31,9 @@ use self::seen::Seen;
 
 /// How often a commit is planned again because another node took a key in between.
 const ATTEMPTS: usize = 5;
+/// How many connections of a context write. While one waits for the server, the next batch is made
+/// ready, and the server works on two.
+const WRITERS: usize = 2;
 /// How long taking over may take. It waits for a former owner's transaction, which the server ends
 /// sooner than this.
 const TAKE_OVER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -38,7 +41,7 @@ const TAKE_OVER_TIMEOUT: Duration = Duration::from_secs(15);
 /// A journal kept by Postgres, 15 or newer.
 pub struct Postgres {
     shards: u16,
-    writer: Writer<PgConnection>,
+    writers: [Writer<PgConnection>; WRITERS],
     seen: Seen,
     reads: Reads<Database>,
 }
@@ -62,7 +65,7 @@ impl Postgres {
         prepare::prepare(&options, context, Some(shards)).await?;
         Ok(Self {
             shards,
-            writer: Writer::new(connect::writing(&options)),
+            writers: std::array::from_fn(|_| Writer::new(connect::writing(&options))),
             seen: Seen::default(),
             reads: Reads(Connections::new(connect::reading(&options), readers)),
         })
@@ -77,14 +80,25 @@ impl Postgres {
     }
 }
 
+impl Postgres {
+    /// The writer of these shards, which are all of the same one.
+    fn writer(&self, shards: &[Shard]) -> &Writer<PgConnection> {
+        &self.writers[shards.first().map_or(0, |it| usize::from(it.0) % WRITERS)]
+    }
+}
+
 #[async_trait]
 impl Journal for Postgres {
+    fn writers(&self) -> usize {
+        WRITERS
+    }
+
     fn shards(&self) -> u16 {
         self.shards
     }
 
     async fn take_over(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
-        let taking = commit::take_over(&self.writer, node, shards);
+        let taking = commit::take_over(self.writer(shards), node, shards);
         match tokio::time::timeout(TAKE_OVER_TIMEOUT, taking).await {
             Ok(result) => result,
             Err(_) => Err(Error::Unavailable("taking over takes too long".into())),
@@ -92,7 +106,7 @@ impl Journal for Postgres {
     }
 
     async fn renew(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
-        let renewing = commit::renew(&self.writer, node, shards);
+        let renewing = commit::renew(self.writer(shards), node, shards);
         match tokio::time::timeout(TAKE_OVER_TIMEOUT, renewing).await {
             Ok(result) => result,
             Err(_) => Err(Error::Unavailable("renewing takes too long".into())),
@@ -101,9 +115,10 @@ impl Journal for Postgres {
 
     async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Error> {
         let mut look_up = plan::must_look_up(batch);
-        let mut seen = self.seen.take(&plan::shards(batch));
+        let shards = plan::shards(batch);
+        let mut seen = self.seen.take(&shards);
         for _ in 0..ATTEMPTS {
-            match commit::commit(&self.writer, batch, seen.take(), look_up).await {
+            match commit::commit(self.writer(&shards), batch, seen.take(), look_up).await {
                 Ok((outcomes, leases)) => {
                     self.seen.put(leases);
                     return Ok(outcomes);
