@@ -86,7 +86,6 @@ async fn with_a_database_that_says_nothing_it_keeps_its_word() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "an open defect: reads may stay away for a minute when all connections go dead unheard"]
 async fn with_its_connections_forgotten_it_keeps_its_word() {
     let Some((proxy, home)) = on_proxy("forgotten connections").await else {
         return;
