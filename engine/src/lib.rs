@@ -5,7 +5,7 @@
 //!      |
 //!  host          one ractor actor per live entity: decide, evolve, submit; answer after the commit
 //!      |
-//!  committer     one per context: many decisions, one transaction, one fsync
+//!  committer     of a context: many decisions, one transaction, one fsync
 //!      |
 //!  journal       the port to storage: Postgres, SQLite, memory
 //!      |

@@ -13,6 +13,7 @@ mod displaced;
 mod failing;
 mod far;
 mod feeds;
+mod firsts;
 mod loading;
 mod mirror;
 mod policies;

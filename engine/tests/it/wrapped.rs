@@ -120,6 +120,11 @@ impl Journal for Wrapped {
         self.memory.shards()
     }
 
+    /// As a database with several connections.
+    fn writers(&self) -> usize {
+        2
+    }
+
     async fn take_over(&self, node: Uuid, shards: &[Shard]) -> Result<Vec<Lease>, Error> {
         self.memory.take_over(node, shards).await
     }

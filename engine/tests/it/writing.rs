@@ -263,3 +263,17 @@ async fn a_command_for_another_version_is_refused() {
         2
     );
 }
+
+#[tokio::test]
+async fn what_is_said_to_be_new_and_is_not_loses_nothing() {
+    let (world, id) = (World::new().await, id());
+    let made = world.counters.create(id, Ask::Add(1), meta()).await;
+    assert_eq!(done(made).version, 1);
+    let again = world.counters.create(id, Ask::Add(1), meta()).await;
+    assert_eq!(done(again).version, 2);
+    let world = world.restarted().await;
+    let wrong = world.counters.create(id, Ask::Add(1), meta()).await;
+    assert!(matches!(wrong, Err(Error::Panicked(_))), "{wrong:?}");
+    assert_eq!(world.total(id).await, 2);
+    assert_eq!(done(world.ask(id, Ask::Add(1)).await).version, 3);
+}
