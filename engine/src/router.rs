@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use futures::future::join_all;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -21,6 +22,9 @@ use crate::loader;
 /// How long after its deadline a caller still waits: a command decided just in time should be told
 /// its outcome rather than a doubt.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// How long a list waits for hosts to hear of commits that it shows.
+const HEARSAY: Duration = Duration::from_secs(1);
 
 /// How long a reader waits before it asks the next host.
 const HASTE: Duration = Duration::from_millis(10);
@@ -258,12 +262,26 @@ impl<E: Entity> Entities<E> {
         Ok(events.into_iter().find(|event| event.version == version))
     }
 
-    /// A page of entities as stored: consistent with the caller's own finished commands.
+    /// A page of entities as stored: consistent with the caller's own finished commands, and what it
+    /// shows is shown by the entities from then on.
     ///
     /// # Errors
     /// When the journal cannot be read.
     pub async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {
-        Ok(self.kind.context.journal.list(query).await?)
+        let documents = self.kind.context.journal.list(query).await?;
+        let heard = documents.iter().map(|it| self.heard(it.id, it.version));
+        // Should a host hear nothing for long, then what it has not heard of is read nevertheless.
+        let _ = tokio::time::timeout(HEARSAY, join_all(heard)).await;
+        Ok(documents)
+    }
+
+    /// Waits until a host has heard of the commit of a version that others have read already, so
+    /// that nobody is shown an earlier one afterwards.
+    async fn heard(&self, id: Uuid, version: u64) {
+        if let Some(handle) = self.kind.peek(id) {
+            let deadline = Instant::now() + HEARSAY;
+            handle.wait(deadline, |it| it.version >= version).await;
+        }
     }
 
     /// The entity's events after a version, at most `limit`; none if it is another company's.

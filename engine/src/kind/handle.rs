@@ -133,10 +133,9 @@ impl<E: Entity> Handle<E> {
         until: impl Fn(&Versioned<E>) -> bool,
     ) -> Option<Arc<Versioned<E>>> {
         loop {
+            // Made before the state is read: from then on it hears of every change, and where there
+            // is nothing to wait for it costs next to nothing.
             let changed = self.changed.notified();
-            tokio::pin!(changed);
-            // Registered before the state is read, so that no change falls in between.
-            changed.as_mut().enable();
             let committed = self.committed();
             if let Some(entity) = &committed
                 && until(entity)

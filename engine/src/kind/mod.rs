@@ -124,15 +124,22 @@ impl<E: Entity> Kind<E> {
     }
 
     fn resident(&self, id: Uuid) -> Option<Arc<Handle<E>>> {
-        let handle = Arc::clone(self.directory.get(&id)?.value());
+        let handle = self.peek(id)?;
         if handle.is_spent() {
             self.remove(&handle);
             return None;
         }
-        handle
-            .touched
-            .store(self.node.started.elapsed().as_secs(), Ordering::Relaxed);
+        let now = self.node.started.elapsed().as_secs();
+        // Written once a second at most: all of a company's requests read its handle.
+        if handle.touched.load(Ordering::Relaxed) != now {
+            handle.touched.store(now, Ordering::Relaxed);
+        }
         Some(handle)
+    }
+
+    /// The resident entity, as far as there is one.
+    pub(crate) fn peek(&self, id: Uuid) -> Option<Arc<Handle<E>>> {
+        Some(Arc::clone(self.directory.get(&id)?.value()))
     }
 
     /// Lets a host be found.

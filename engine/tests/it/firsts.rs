@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use engine::Versioned;
 
 use crate::counter::{Ask, Counter};
-use crate::world::{World, done, id, meta};
+use crate::world::{World, done, id};
 
 fn has(total: i64) -> impl Fn(&Versioned<Counter>) -> bool {
     move |counter| counter.state.total >= total

@@ -189,15 +189,15 @@ fn finish(headers: &mut HeaderMap, id: &str) {
 }
 
 struct Labels {
-    method: Method,
-    route: String,
+    method: &'static str,
+    route: Arc<str>,
 }
 
 impl Labels {
     fn of(request: &Request) -> Self {
         Self {
-            method: request.method().clone(),
-            route: route(request).to_owned(),
+            method: known(request.method()),
+            route: route(request).into(),
         }
     }
 
@@ -205,25 +205,33 @@ impl Labels {
         let status = response.status().as_u16();
         tracing::info!(
             target: "access",
-            method = %self.method,
-            route = self.route,
+            method = self.method,
+            route = &*self.route,
             status,
             milliseconds = took.as_secs_f64() * 1_000.0,
         );
-        // A method of the client's invention must not become a series.
-        let method = match self.method {
-            Method::GET | Method::POST | Method::PATCH | Method::PUT | Method::DELETE => {
-                self.method.to_string()
-            }
-            _ => "other".to_owned(),
-        };
         metrics::counter!(
             "quenty_http_requests_total",
-            "method" => method.clone(), "route" => self.route.clone(), "status" => status.to_string()
+            "method" => self.method, "route" => Arc::clone(&self.route),
+            "status" => status.to_string()
         )
         .increment(1);
-        metrics::histogram!("quenty_http_request_seconds", "method" => method, "route" => self.route)
-            .record(took.as_secs_f64());
+        metrics::histogram!(
+            "quenty_http_request_seconds", "method" => self.method, "route" => self.route
+        )
+        .record(took.as_secs_f64());
+    }
+}
+
+/// A method of the client's invention must not become a series.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        _ => "other",
     }
 }
 

@@ -143,8 +143,14 @@ async fn survive(home: Home) {
         let mut tour = tour(&root, &api, &shop, number, &is_over);
         let (_, kind) = fault.rsplit_once(':').unwrap();
         let (kind, _) = kind.split_once('.').unwrap_or((kind, ""));
+        let walk = async {
+            if fault.contains("loading") {
+                look_at(&api, kind).await;
+            }
+            tour.walk(kind).await;
+        };
         let aborted = abort(&home, &place, fault, &is_over);
-        let ((), server) = tokio::join!(tour.walk(kind), aborted);
+        let ((), server) = tokio::join!(walk, aborted);
         operations.append(&mut tour.operations);
         server.kill().await;
     }
@@ -154,6 +160,18 @@ async fn survive(home: Home) {
     check::without_diary(&api, &operations).await;
     server.terminate().await;
     check::storage(&home).await;
+}
+
+/// Reads some that were there before the process was: what the tour makes is never loaded.
+async fn look_at(api: &Api, kind: &str) {
+    let path = match kind {
+        "stock" => "/stock".to_owned(),
+        kind => format!("/{kind}s"),
+    };
+    for item in api.list(&path).await.iter().take(3) {
+        api.get(&format!("{path}/{}", item["id"].as_str().unwrap()))
+            .await;
+    }
 }
 
 /// Serves until the fault bites, and again without it.
