@@ -149,6 +149,7 @@ async fn survive(home: Home) {
             }
             tour.walk(kind).await;
         };
+        eprintln!("{number}: {fault}");
         let aborted = abort(&home, &place, fault, &is_over);
         let ((), server) = tokio::join!(walk, aborted);
         operations.append(&mut tour.operations);
