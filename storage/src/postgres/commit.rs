@@ -1,4 +1,4 @@
-//! The transactions of Postgres: locked leases, a plan, and what it says written down.
+//! The transactions of Postgres: leases, a plan made with them, and what it says written down.
 
 use std::collections::HashMap;
 
