@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::shop::{self, Shop};
-use crate::world::{PASSWORD, World};
+use crate::world::{PASSWORD, TOKEN_S, World};
 
 cases! {
     signing_in_gives_tokens_that_hold
@@ -29,7 +29,7 @@ async fn signing_in_gives_tokens_that_hold(world: &'static World) {
     let tokens = world.nobody().login(&email.to_uppercase(), PASSWORD).await;
     let tokens = tokens.gives(200);
     assert_eq!(tokens["token_type"], "Bearer");
-    assert_eq!(tokens["expires_in"], 900);
+    assert_eq!(tokens["expires_in"], TOKEN_S);
     assert_eq!(tokens["user"]["email"], email);
     assert!(!tokens.body.to_string().contains("argon2"));
     let client = world.nobody().bearing(&tokens.text("access_token"));

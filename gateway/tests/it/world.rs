@@ -21,11 +21,14 @@ use crate::postgres::skip;
 const ROOT: &str = "root@quenty.example";
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "correct horse battery";
+/// How long access tokens hold, in seconds.
+pub(crate) const TOKEN_S: u32 = 86_400;
 /// A Postgres server to make a database on.
 const SERVER: &str = "QUENTY_TEST_POSTGRES_URL";
 
 /// Outlives each test, as the worlds do.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
 static SQLITE: OnceCell<World> = OnceCell::const_new();
 static POSTGRES: OnceCell<World> = OnceCell::const_new();
 
@@ -100,6 +103,8 @@ impl World {
             ("STORAGE__URL", url),
             ("STORAGE__SHARDS", "8".to_owned()),
             ("AUTH__SIGNING_KEY_FILE", key.display().to_string()),
+            // The same one serves all tests, however long those between its first and its last take.
+            ("AUTH__ACCESS_TOKEN_S", TOKEN_S.to_string()),
             // As cheap as argon2 goes: what a good hash costs is not tried here.
             ("AUTH__PASSWORD_MEMORY_KIB", "8".to_owned()),
             ("AUTH__PASSWORD_PASSES", "1".to_owned()),

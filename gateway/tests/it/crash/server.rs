@@ -131,6 +131,8 @@ impl Home {
             .env("QUENTY__STORAGE__URL", &self.storage)
             .env("QUENTY__TELEMETRY__METRICS_LISTEN", "127.0.0.1:0")
             .env("QUENTY__AUTH__PASSWORD_MEMORY_KIB", "64")
+            // A trial may take longer on a busy machine than tokens usually hold.
+            .env("QUENTY__AUTH__ACCESS_TOKEN_S", "86400")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
