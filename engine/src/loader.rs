@@ -51,6 +51,19 @@ impl Loader {
         }
     }
 
+    /// The state that is stored of an entity, unless it is of a later version: before the first
+    /// event if there is none.
+    pub(crate) async fn up_to<E: Entity>(
+        &self,
+        id: Uuid,
+        version: u64,
+    ) -> Result<Versioned<E>, Error> {
+        let key = EntityKey { kind: E::KIND, id };
+        let document = self.documents.find(key).await?;
+        let stored = document.and_then(stored).filter(|it| it.version <= version);
+        Ok(stored.unwrap_or_else(|| absent(id)))
+    }
+
     /// The last durable state of an entity; version 0 if there is none.
     pub(crate) async fn load<E: Entity>(&self, id: Uuid) -> Result<Loaded<E>, Error> {
         let key = EntityKey { kind: E::KIND, id };

@@ -1,9 +1,11 @@
 //! Asks a journal in batches for what is wanted in crowds: documents after a restart or before a
 //! sale, request keys whenever clients change something.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::envelope::EntityKey;
@@ -74,7 +76,7 @@ impl<N: Name> Lookups<N> {
             .map_err(|_| Error::Unavailable("too much is being looked up".into()))?;
         found
             .await
-            .map_err(|_| Error::Unavailable("the engine is stopping".into()))?
+            .map_err(|_| Error::Unavailable("looking it up failed".into()))?
     }
 }
 
@@ -82,7 +84,9 @@ async fn run<N: Name>(journal: Arc<dyn Journal>, mut inbox: mpsc::Receiver<(N, R
     let mut wanted = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut wanted, BATCH).await > 0 {
         let (names, replies): (Vec<_>, Vec<_>) = wanted.drain(..).unzip();
-        for (reply, found) in replies.into_iter().zip(find(&*journal, &names).await) {
+        // A journal that panics must not end the look-ups: those who asked hear that it failed.
+        let all = AssertUnwindSafe(find(&*journal, &names)).catch_unwind();
+        for (reply, found) in replies.into_iter().zip(all.await.unwrap_or_default()) {
             let _ = reply.send(found);
         }
     }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use futures::future::join_all;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -269,18 +268,20 @@ impl<E: Entity> Entities<E> {
     /// When the journal cannot be read.
     pub async fn list(&self, query: &Query) -> Result<Vec<Document>, Error> {
         let documents = self.kind.context.journal.list(query).await?;
-        let heard = documents.iter().map(|it| self.heard(it.id, it.version));
         // Should a host hear nothing for long, then what it has not heard of is read nevertheless.
-        let _ = tokio::time::timeout(HEARSAY, join_all(heard)).await;
+        let deadline = Instant::now() + HEARSAY;
+        for document in &documents {
+            self.heard(document, deadline).await;
+        }
         Ok(documents)
     }
 
-    /// Waits until a host has heard of the commit of a version that others have read already, so
-    /// that nobody is shown an earlier one afterwards.
-    async fn heard(&self, id: Uuid, version: u64) {
-        if let Some(handle) = self.kind.peek(id) {
-            let deadline = Instant::now() + HEARSAY;
-            handle.wait(deadline, |it| it.version >= version).await;
+    /// Waits until a host has heard of the commit that others have read already, so that nobody is
+    /// shown an earlier version afterwards.
+    async fn heard(&self, document: &Document, deadline: Instant) {
+        if let Some(handle) = self.kind.peek(document.id) {
+            let is_heard = |it: &Versioned<E>| it.version >= document.version;
+            handle.wait(deadline, is_heard).await;
         }
     }
 
@@ -314,9 +315,9 @@ impl<E: Entity> Entities<E> {
         id: E::Id,
         version: u64,
     ) -> Result<Option<Versioned<E>>, Error> {
-        let absent = loader::absent(id.into());
+        let stored = self.kind.context.loader.up_to(id.into(), version).await?;
         let is_early = |_: &_, event: &Recorded| event.version <= version;
-        let entity = self.replayed(absent, is_early).await?;
+        let entity = self.replayed(stored, is_early).await?;
         Ok(Some(entity).filter(|it| it.version == version && version > 0 && it.tenant == tenant))
     }
 

@@ -69,19 +69,19 @@ impl Outcome {
     /// The entity that the key addresses has said what came of the request. Only then is an answer
     /// the key's own: another one, such as that a product is gone meanwhile, may be wrong about a
     /// change that an earlier try made.
-    pub fn is_known(&self) {
+    pub fn set_known(&self) {
         self.0.is_known.store(true, Ordering::Release);
     }
 
     /// It was said to an earlier try.
-    pub fn is_repeat(&self) {
-        self.is_known();
+    pub fn set_repeat(&self) {
+        self.set_known();
         self.0.is_repeat.store(true, Ordering::Release);
     }
 
     /// Every try is answered with the same state of the entity, found by its version: the answer
     /// need not be kept.
-    pub fn is_retold(&self) {
+    pub fn set_retold(&self) {
         self.0.is_retold.store(true, Ordering::Release);
     }
 }

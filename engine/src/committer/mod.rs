@@ -10,6 +10,7 @@ mod drops;
 mod health;
 mod task;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -176,8 +177,8 @@ impl Committer {
         })
     }
 
-    fn lane(&self, shard: Shard) -> &Lane {
-        &self.lanes[usize::from(shard.0) % self.lanes.len()]
+    fn lane(&self, shard: Shard) -> usize {
+        usize::from(shard.0) % self.lanes.len()
     }
 
     /// Whether what is handed over can be expected to be written.
@@ -198,7 +199,7 @@ impl Committer {
 
     /// Hands a decision over without waiting.
     pub(crate) fn submit(&self, submission: Submission) -> Result<(), Error> {
-        self.lane(submission.append.lease.shard)
+        self.lanes[self.lane(submission.append.lease.shard)]
             .queue
             .try_send(Work::Submission(Box::new(submission)))
             .map_err(|_| Error::Unavailable("the committer takes no more".into()))
@@ -206,30 +207,26 @@ impl Committer {
 
     /// Writes a note and waits until it is durable, but not for ever.
     pub(crate) async fn note(&self, note: Note) -> Result<(), Error> {
-        let written = try_join_all(self.by_lane(note).map(|(lane, note)| lane.note(note)));
+        let notes = self.by_lane(note).into_iter();
+        let written = try_join_all(notes.map(|(lane, note)| self.lanes[lane].note(note)));
         let written = tokio::time::timeout(self.patience, written).await;
         written.unwrap_or(Err(Error::Timeout)).map(drop)
     }
 
     /// Checkpoints go where their shards' events do, anything else to the first lane.
-    fn by_lane(&self, note: Note) -> impl Iterator<Item = (&Lane, Note)> {
-        let mut notes: Vec<_> = self.lanes.iter().map(|_| None).collect();
-        match note {
-            Note::Checkpoints(checkpoints) => {
-                for point in checkpoints {
-                    let lane = usize::from(point.lease.shard.0) % notes.len();
-                    let note = notes[lane].get_or_insert_with(|| Note::Checkpoints(Vec::new()));
-                    if let Note::Checkpoints(points) = note {
-                        points.push(point);
-                    }
-                }
-            }
-            other => notes[0] = Some(other),
+    fn by_lane(&self, note: Note) -> BTreeMap<usize, Note> {
+        let Note::Checkpoints(checkpoints) = note else {
+            return BTreeMap::from([(0, note)]);
+        };
+        let mut by_lane = BTreeMap::<_, Vec<_>>::new();
+        for point in checkpoints {
+            let lane = self.lane(point.lease.shard);
+            by_lane.entry(lane).or_default().push(point);
         }
-        self.lanes
-            .iter()
-            .zip(notes)
-            .filter_map(|(lane, note)| Some((lane, note?)))
+        let notes = by_lane.into_iter();
+        notes
+            .map(|(lane, points)| (lane, Note::Checkpoints(points)))
+            .collect()
     }
 
     /// Waits until everything handed over before is settled.

@@ -131,7 +131,8 @@ impl<E: Entity> State<E> {
         at: DateTime<Utc>,
     ) {
         let (after, has_events) = (Arc::clone(&decision.after), !decision.events.is_empty());
-        let stores_state = has_events && (self.is_state_due || self.is_full(after.version));
+        let stores_state =
+            has_events && (self.is_state_due || self.is_worth_storing(after.version));
         let losses = std::mem::take(&mut decision.losses);
         let append = Append {
             refusal,
@@ -163,7 +164,7 @@ impl<E: Entity> State<E> {
 
     /// Whether so much has happened since the full state was stored that it should be again. A large
     /// state waits longer: writing it costs no more than writing its events does.
-    fn is_full(&self, version: u64) -> bool {
+    fn is_worth_storing(&self, version: u64) -> bool {
         let worth = self.state_bytes.load(Ordering::Relaxed) / EVENT_BYTES;
         version - self.stored_version >= self.kind.node.config.snapshot_events.max(worth)
     }

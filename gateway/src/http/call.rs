@@ -251,11 +251,11 @@ impl Call {
     ) -> Result<(Arc<Versioned<E>>, Option<RequestRow>), Problem> {
         match reply {
             Ok(Reply::Done(entity)) => {
-                self.outcome.is_known();
+                self.outcome.set_known();
                 Ok((entity, None))
             }
             Ok(Reply::Refused(rejection)) => {
-                self.outcome.is_known();
+                self.outcome.set_known();
                 Err(Problem::refused(&rejection))
             }
             Ok(Reply::Seen(row)) => {
@@ -321,8 +321,8 @@ impl Call {
 
     /// Says that the answer is a state of the entity which every repeat of the request finds: the
     /// one that its command led to, or the first from there on that is like this.
-    pub fn is_retold(&self) {
-        self.outcome.is_retold();
+    pub fn set_retold(&self) {
+        self.outcome.set_retold();
     }
 
     /// When to stop waiting for a saga.
@@ -345,7 +345,7 @@ impl Call {
         if !is_same || row.kind != E::KIND {
             return Err(idempotency::reused());
         }
-        self.outcome.is_repeat();
+        self.outcome.set_repeat();
         if let Some(refusal) = &row.refusal {
             let rejection = serde_json::from_str::<E::Rejection>(refusal);
             return Err(rejection.map_or_else(|_| Problem::internal(), |it| Problem::refused(&it)));

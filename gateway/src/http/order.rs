@@ -183,7 +183,7 @@ async fn create(call: Call, Body(new): Body<new::New>) -> Result<Response, Probl
         }
     };
     if is_draft {
-        call.is_retold();
+        call.set_retold();
         return answer(StatusCode::CREATED, &order);
     }
     answer_settled(&call, StatusCode::CREATED, order).await
@@ -221,7 +221,7 @@ async fn cancel(
 
 async fn set(call: Call, Path(id): Path<OrderId>, command: Command) -> Result<Response, Problem> {
     let order = call.send::<Order>(id, command).await?;
-    call.is_retold();
+    call.set_retold();
     done(&order)
 }
 
@@ -294,7 +294,7 @@ async fn answer_settled(
     if !is_settled(&order) {
         return answer(StatusCode::ACCEPTED, &order);
     }
-    call.is_retold();
+    call.set_retold();
     answer(status, &order)
 }
 
@@ -308,8 +308,13 @@ async fn settled(
     }
     let orders = call.entities::<Order>()?;
     let first = orders.first(Arc::clone(&order), call.saga_deadline(), is_settled);
-    // The order is placed: not being able to read it now is no failure of the request.
-    Ok(first.await.unwrap_or(order))
+    match first.await {
+        Ok(first) => Ok(first),
+        // An earlier try may have been answered with more than this.
+        Err(error) if call.is_repeat() => Err(error.into()),
+        // The order is placed: not being able to read it now is no failure of the request.
+        Err(_) => Ok(order),
+    }
 }
 
 fn is_settled(order: &Versioned<Order>) -> bool {

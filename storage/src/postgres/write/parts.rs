@@ -97,13 +97,17 @@ fn requests<'q, O>(statement: Statement<'q, O>, rows: &'q [RequestCells<'q>]) ->
 }
 
 fn claims<'q, O>(statement: Statement<'q, O>, rows: &'q [ClaimCells<'q>]) -> Statement<'q, O> {
+    held(statement, rows).bind(column(rows, |row| row.version))
+}
+
+/// Claims with their holders.
+fn held<'q, O>(statement: Statement<'q, O>, rows: &'q [ClaimCells<'q>]) -> Statement<'q, O> {
     statement
         .bind(column(rows, |row| row.claim.kind))
         .bind(column(rows, |row| row.claim.is_installation))
         .bind(column(rows, |row| row.claim.tenant))
         .bind(column(rows, |row| row.claim.key))
         .bind(column(rows, |row| row.holder))
-        .bind(column(rows, |row| row.version))
 }
 
 fn advanced<'q, O>(statement: Statement<'q, O>, rows: &'q [LeaseCells]) -> Statement<'q, O> {
@@ -203,19 +207,12 @@ pub(super) async fn release_claims(
     connection: &mut PgConnection,
     rows: &[ClaimCells<'_>],
 ) -> Result<(), Failure> {
-    let statement = sqlx::query(
+    let statement = sqlx::query_as::<_, ()>(
         "DELETE FROM claims c USING unnest($1::text[], $2::boolean[], $3::uuid[], $4::text[], \
          $5::uuid[]) AS n(kind, is_installation, tenant, key, holder) \
          WHERE c.kind = n.kind AND c.is_installation = n.is_installation \
          AND c.tenant = n.tenant AND c.key = n.key AND c.holder = n.holder",
     );
-    statement
-        .bind(column(rows, |row| row.claim.kind))
-        .bind(column(rows, |row| row.claim.is_installation))
-        .bind(column(rows, |row| row.claim.tenant))
-        .bind(column(rows, |row| row.claim.key))
-        .bind(column(rows, |row| row.holder))
-        .execute(connection)
-        .await?;
+    held(statement, rows).fetch_all(connection).await?;
     Ok(())
 }
