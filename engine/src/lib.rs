@@ -50,3 +50,7 @@ pub use envelope::{EntityKey, Meta, NewEvent, Recorded, RequestKey, Shard, Unrea
 pub use error::{Bound, Error};
 pub use policy::{Outgoing, Policy};
 pub use router::{Entities, Reply};
+
+/// The target of the spans of a command's way: waiting in a mailbox, deciding, being committed. For
+/// traces alone, at the level `DEBUG`: where none are collected they would cost and tell nothing.
+pub const TRACES: &str = "quenty_traces";

@@ -31,8 +31,6 @@ pub(crate) struct Node;
 /// The root is asked nothing; it only supervises.
 pub(crate) enum Message {}
 
-impl ractor::Message for Message {}
-
 /// Which shard of which context each child is for.
 pub(crate) type Children = HashMap<ActorId, (Supervisors, usize)>;
 

@@ -373,7 +373,7 @@ async fn deliver<E: Entity>(
     let deadline = meta.deadline;
     let (handle, inside) = enter(kind, id, is_new, deadline).await?;
     let (reply, answer) = oneshot::channel();
-    let waiting = tracing::info_span!("mailbox", kind = E::KIND, %id);
+    let waiting = tracing::debug_span!(target: crate::TRACES, "mailbox", kind = E::KIND, %id);
     let call = Call {
         order,
         meta,

@@ -37,8 +37,6 @@ pub(crate) enum Message {
     },
 }
 
-impl ractor::Message for Message {}
-
 #[derive(Default)]
 pub(crate) struct State {
     children: HashMap<ActorId, (Uuid, Arc<dyn Starter>)>,
@@ -121,9 +119,7 @@ impl Actor for Supervisor {
                     state.failed(id, starter, &error, &myself);
                 }
             }
-            SupervisionEvent::ActorStarted(_)
-            | SupervisionEvent::ProcessGroupChanged(_)
-            | SupervisionEvent::PidLifecycleEvent(_) => {}
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
     }

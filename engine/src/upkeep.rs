@@ -13,7 +13,7 @@ use crate::kind::{AnyKind, NodeParts};
 /// How often the gauges are set.
 const OBSERVE_EVERY: Duration = Duration::from_secs(1);
 /// How often old request keys are looked for.
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Lets idle entities leave the memory.
 pub(crate) async fn sweep(

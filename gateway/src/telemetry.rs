@@ -47,9 +47,12 @@ impl Drop for Guard {
 /// # Errors
 /// When the filter or the endpoint is not understood.
 pub fn start(config: &Telemetry) -> anyhow::Result<Guard> {
-    let filter = EnvFilter::try_new(&config.log_filter)
+    let mut filter = EnvFilter::try_new(&config.log_filter)
         .with_context(|| format!("telemetry.log_filter {:?}", config.log_filter))?;
     let tracer = tracer(config)?;
+    if tracer.is_some() {
+        filter = filter.add_directive(format!("{}=debug", engine::TRACES).parse()?);
+    }
     let traces = tracer
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("quenty")));

@@ -138,7 +138,7 @@ impl<E: Entity> State<E> {
             refusal,
             ..self.append(before, decision, stores_state, &call, at)
         };
-        let committing = tracing::info_span!(parent: &call.waiting, "commit", kind = E::KIND);
+        let committing = tracing::debug_span!(target: crate::TRACES, parent: &call.waiting, "commit", kind = E::KIND);
         self.next_ticket += 1;
         let ticket = Ticket {
             number: self.next_ticket,

@@ -92,8 +92,6 @@ pub(crate) enum Message<E: Entity> {
     Leave,
 }
 
-impl<E: Entity> ractor::Message for Message<E> {}
-
 /// What a host is started with.
 pub(crate) struct Arguments<E: Entity> {
     pub(crate) kind: Arc<Kind<E>>,

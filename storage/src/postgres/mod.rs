@@ -209,9 +209,7 @@ impl Journal for Postgres {
         clients_before: DateTime<Utc>,
         policies_before: DateTime<Utc>,
     ) -> Result<u64, Error> {
-        let clients = read::prune(&self.reads, true, clients_before).await?;
-        let policies = read::prune(&self.reads, false, policies_before).await?;
-        Ok(clients + policies)
+        read::prune(&self.reads, clients_before, policies_before).await
     }
 
     async fn prune_documents(
