@@ -31,6 +31,8 @@ pub struct Outgoing {
     pub entity: Uuid,
     /// The command, of the addressee's type.
     pub command: Box<dyn Any + Send + Sync>,
+    /// See [`Self::idempotent`].
+    pub is_idempotent: bool,
 }
 
 impl Outgoing {
@@ -40,6 +42,18 @@ impl Outgoing {
             kind: E::KIND,
             entity: id.into(),
             command: Box::new(command),
+            is_idempotent: false,
+        }
+    }
+
+    /// Promises that the addressee's own state tells this command from a repeat of it, however much
+    /// later that comes, and does nothing then. It goes without a request key, which would be a row
+    /// of its own in the commit.
+    #[must_use]
+    pub fn idempotent(self) -> Self {
+        Self {
+            is_idempotent: true,
+            ..self
         }
     }
 }

@@ -37,7 +37,8 @@ fn reservation(order: OrderId, demand: &Demand, reserve_by: DateTime<Utc>) -> Ou
         backorder: demand.backorder,
         reserve_by,
     };
-    to_stock(demand.product, demand.location, action)
+    // A stock item knows the reservations that it has, and for a while those that it had.
+    to_stock(demand.product, demand.location, action).idempotent()
 }
 
 /// What an order needs no more is released.

@@ -31,7 +31,8 @@ pub(super) fn answer_order(recorded: &Recorded) -> Reaction {
         _ => return Ok(Vec::new()),
     };
     let (order, command) = answer;
-    Ok(vec![Outgoing::to::<Order>(order, command)])
+    // An order takes each answer once, and only while it waits for it.
+    Ok(vec![Outgoing::to::<Order>(order, command).idempotent()])
 }
 
 /// Goods sent to another location arrive there.

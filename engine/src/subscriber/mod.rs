@@ -39,6 +39,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How many bytes of the reason are kept why an event was parked.
 const REASON_MAX: usize = 4_096;
 
+/// What a policy wants sent, under a request key if it needs one.
+type Wanted = (Option<String>, Policy, Outgoing);
+
 /// Handles events of one context with its policies.
 pub(crate) struct Subscriber {
     pub(crate) context: &'static str,
@@ -107,7 +110,7 @@ impl Subscriber {
     }
 
     /// What the policies want sent, with the key of each command; and why one could not say.
-    fn react(&self, event: &Recorded) -> (Vec<(String, Policy, Outgoing)>, Option<String>) {
+    fn react(&self, event: &Recorded) -> (Vec<Wanted>, Option<String>) {
         let mut wanted = Vec::new();
         for policy in &self.policies {
             // One policy that panics must not end them all.
@@ -129,12 +132,7 @@ impl Subscriber {
         (wanted, None)
     }
 
-    async fn handle(
-        &self,
-        event: &Recorded,
-        outgoing: Vec<(String, Policy, Outgoing)>,
-        unreadable: Option<String>,
-    ) {
+    async fn handle(&self, event: &Recorded, outgoing: Vec<Wanted>, unreadable: Option<String>) {
         let failure = match unreadable {
             Some(why) => Some(why),
             None => self.send_all(event, &outgoing, 0).await,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use uuid::Uuid;
 
-use super::{FIRST_PAUSE, LONGEST_PAUSE, Subscriber};
+use super::{FIRST_PAUSE, LONGEST_PAUSE, Subscriber, Wanted};
 use crate::envelope::{Meta, Recorded, RequestKey};
 use crate::error::Error;
 use crate::faults;
@@ -20,12 +20,12 @@ impl Subscriber {
     pub(super) async fn send_all(
         &self,
         event: &Recorded,
-        outgoing: &[(String, Policy, Outgoing)],
+        outgoing: &[Wanted],
         retries: u32,
     ) -> Option<String> {
         let mut failure = None;
         for (key, policy, outgoing) in outgoing {
-            let sending = self.send(event, key, *policy, outgoing, retries);
+            let sending = self.send(event, key.as_deref(), *policy, outgoing, retries);
             let sent = AssertUnwindSafe(sending).catch_unwind().await;
             let sent = sent.unwrap_or_else(|panic| {
                 let what = panics::text(panic.as_ref());
@@ -44,7 +44,7 @@ impl Subscriber {
     async fn send(
         &self,
         event: &Recorded,
-        key: &str,
+        key: Option<&str>,
         policy: Policy,
         outgoing: &Outgoing,
         retries: u32,
@@ -61,13 +61,16 @@ impl Subscriber {
         let mut sent = self
             .deliver(kind.as_ref(), event, key, policy, outgoing)
             .await;
+        let Some(key) = key else {
+            return sent;
+        };
         for retry in 1..=retries {
             if sent.is_ok() {
                 break;
             }
             let key = format!("{key}#{retry}");
             sent = self
-                .deliver(kind.as_ref(), event, &key, policy, outgoing)
+                .deliver(kind.as_ref(), event, Some(&key), policy, outgoing)
                 .await;
         }
         sent
@@ -80,7 +83,7 @@ impl Subscriber {
         &self,
         kind: &dyn AnyKind,
         event: &Recorded,
-        key: &str,
+        key: Option<&str>,
         policy: Policy,
         outgoing: &Outgoing,
     ) -> Result<(), String> {
@@ -126,17 +129,17 @@ impl Subscriber {
         }
     }
 
-    fn meta(&self, event: &Recorded, key: &str, policy: Policy) -> Meta {
+    fn meta(&self, event: &Recorded, key: Option<&str>, policy: Policy) -> Meta {
         let principal = format!("policy:{}", policy.name);
-        let request = RequestKey {
+        let request = key.map(|key| RequestKey {
             scope: principal.clone(),
             key: key.to_owned(),
             body_hash: 0,
             is_client: false,
-        };
+        });
         let within = self.config.policy_timeout();
         Meta {
-            request: Some(request),
+            request,
             cause: Some(event.id()),
             ..Meta::new(
                 event.tenant,
@@ -148,19 +151,22 @@ impl Subscriber {
     }
 }
 
-/// Gives every command its key, which names the addressee: a policy may come to want more or other
-/// commands, or the same in another order, and yet each of them has its effect once.
+/// Gives every command that needs one its key, which names the addressee: a policy may come to want
+/// more or other commands, or the same in another order, and yet each of them has its effect once.
 pub(super) fn keyed(
     event: &Recorded,
     outgoing: Vec<Outgoing>,
-) -> impl Iterator<Item = (String, Outgoing)> {
+) -> impl Iterator<Item = (Option<String>, Outgoing)> {
     let event = event.id();
     let mut sent: HashMap<(&'static str, Uuid), u32> = HashMap::new();
     outgoing.into_iter().map(move |outgoing| {
+        if outgoing.is_idempotent {
+            return (None, outgoing);
+        }
         let (kind, entity) = (outgoing.kind, outgoing.entity);
         let ordinal = sent.entry((kind, entity)).or_default();
         let key = format!("{event}/{kind}/{}/{ordinal}", entity.simple());
         *ordinal += 1;
-        (key, outgoing)
+        (Some(key), outgoing)
     })
 }
