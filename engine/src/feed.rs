@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 
 use crate::envelope::{Recorded, Shard};
 use crate::error::Error;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Damaged, Journal};
 
 /// Events read from the journal at a time.
 const PAGE: u32 = 500;
@@ -106,9 +106,9 @@ impl Reader {
                 }
                 Ok(events.into_iter().map(Arc::new).collect())
             }
-            Stretch::Damaged(what) => {
-                tracing::error!(shard = shard.0, seq = position + 1, what, "passed over");
-                self.positions.insert(shard, position + 1);
+            Stretch::Damaged(Damaged { seq, what, .. }) => {
+                tracing::error!(shard = shard.0, seq, what, "passed over");
+                self.positions.insert(shard, seq);
                 Ok(Vec::new())
             }
         }
@@ -165,8 +165,8 @@ impl Reader {
 /// What comes next in a shard's feed.
 pub(crate) enum Stretch {
     Events(Vec<Recorded>),
-    /// The very next event cannot be read: what is damaged.
-    Damaged(String),
+    /// The very next event cannot be read.
+    Damaged(Damaged),
 }
 
 /// Reads on after a position: event by event where there is damage, which is not to hold back what
@@ -177,19 +177,43 @@ pub(crate) async fn stretch(
     after: u64,
     limit: u32,
 ) -> Result<Stretch, journal::Error> {
-    match journal.feed(shard, after, limit).await {
+    match whole(journal, shard, after, limit).await {
         Err(journal::Error::Damaged(_)) => {}
         page => return page.map(Stretch::Events),
     }
-    match journal.feed(shard, after, 1).await {
+    match whole(journal, shard, after, 1).await {
         Err(journal::Error::Damaged(what)) => {
-            // A feed has no gaps; but where it has ended, it is not an event that is damaged.
+            // Beyond its end there is nothing that is part of it, whatever is there.
             let heads = journal.heads().await?;
             let is_there = heads.iter().any(|&(it, head)| it == shard && head > after);
-            is_there
-                .then(|| Stretch::Damaged(what.clone()))
-                .ok_or(journal::Error::Damaged(what))
+            let seq = after + 1;
+            Ok(if is_there {
+                Stretch::Damaged(Damaged { shard, seq, what })
+            } else {
+                Stretch::Events(Vec::new())
+            })
         }
         page => page.map(Stretch::Events),
     }
+}
+
+/// Events after a position as far as they have no gap: one that is missing is damaged.
+async fn whole(
+    journal: &dyn Journal,
+    shard: Shard,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Recorded>, journal::Error> {
+    let mut events = journal.feed(shard, after, limit).await?;
+    let mut due = (1..).map(|number| after.saturating_add(number));
+    let gap = events
+        .iter()
+        .zip(&mut due)
+        .position(|(event, due)| event.seq != due);
+    if gap == Some(0) {
+        let what = format!("there is no event at {}/{}", shard.0, after + 1);
+        return Err(journal::Error::Damaged(what));
+    }
+    events.truncate(gap.unwrap_or(events.len()));
+    Ok(events)
 }

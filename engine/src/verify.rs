@@ -83,9 +83,9 @@ async fn walk(journal: &dyn Journal, shard: Shard, head: u64, findings: &mut Fin
     loop {
         let page = match stretch(journal, shard, last, PAGE).await {
             Ok(Stretch::Events(page)) => page,
-            Ok(Stretch::Damaged(what)) => {
-                findings.faults.push(format!("damaged: {what}"));
-                last += 1;
+            Ok(Stretch::Damaged(damaged)) => {
+                findings.faults.push(format!("damaged: {}", damaged.what));
+                last = damaged.seq;
                 continue;
             }
             Err(error) => {
@@ -104,9 +104,10 @@ async fn walk(journal: &dyn Journal, shard: Shard, head: u64, findings: &mut Fin
         }
     }
     if last < head {
+        let (shard, next) = (shard.0, last + 1);
         let fault = format!(
-            "the feed of shard {} ends at {last} and not at {head}",
-            shard.0
+            "the feed of shard {shard} ends at {last} and not at {head}: there is no event at \
+             {shard}/{next}"
         );
         findings.faults.push(fault);
     }
@@ -223,6 +224,10 @@ async fn replay<E: Entity>(
 }
 
 fn listed<E: Entity>(entity: &Versioned<E>, document: &Document) -> Result<(), String> {
+    let text = document
+        .listed
+        .as_deref()
+        .ok_or("its document is damaged")?;
     let present = (document.tenant, document.created_at, document.updated_at);
     let wanted = (entity.tenant, entity.created_at, entity.updated_at);
     if present != wanted {
@@ -233,10 +238,6 @@ fn listed<E: Entity>(entity: &Versioned<E>, document: &Document) -> Result<(), S
     if document.schema != E::SCHEMA {
         return Ok(());
     }
-    let text = document
-        .listed
-        .as_deref()
-        .ok_or("its document is damaged")?;
     let snapshot = decision::snapshot(Arc::new(entity.clone()), None);
     let wanted = snapshot.listed().map_err(|error| error.to_string())?;
     let wanted: Value = serde_json::from_str(&wanted).map_err(|error| error.to_string())?;

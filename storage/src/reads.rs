@@ -13,7 +13,9 @@ use sqlx::{Database, Encode, Execute, Executor, FromRow, IntoArguments, Type};
 use uuid::Uuid;
 
 use crate::connections::Connections;
-use crate::rows::{ClaimantRow, DocumentRow, EventRow, ParkedRow, PositionRow, TimerRow, all};
+use crate::rows::{
+    ClaimantRow, DocumentRow, EventRow, ParkedRow, PositionRow, TimerRow, all, before_damage,
+};
 use crate::values::{int, ms};
 use crate::{error, list};
 
@@ -54,8 +56,9 @@ pub(crate) use request_columns;
 /// The columns of a document with its full state, of a table called `d`.
 macro_rules! document_columns {
     () => {
-        "d.id, d.tenant, d.version, d.schema, d.created_at, d.updated_at, d.listed, \
-         d.listed_checksum, d.state, d.state_version, d.state_checksum"
+        "d.kind, d.id, d.tenant, d.version, d.schema, d.created_at, d.updated_at, d.reference, \
+         d.status, d.parent, d.site, d.flagged, d.text, d.listed, d.listed_checksum, d.state, \
+         d.state_version, d.state_checksum"
     };
 }
 pub(crate) use document_columns;
@@ -109,7 +112,8 @@ where
             " FROM events e WHERE shard = $1 AND seq > $2 ORDER BY seq LIMIT $3"
         ));
         let query = query.bind(i32::from(shard.0)).bind(int(after));
-        all(self.rows::<EventRow>(query.bind(i64::from(limit))).await?)
+        let rows = self.rows::<EventRow>(query.bind(i64::from(limit))).await?;
+        Ok(before_damage(rows)?)
     }
 
     pub(crate) async fn heads<C>(&self) -> Result<C, Error>

@@ -52,7 +52,11 @@ pub trait Journal: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Recorded>, Error>;
 
-    /// Events of one shard after a position, in order, at most `limit`.
+    /// Events of one shard after a position, in order, at most `limit`: those before the first that
+    /// is damaged.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the very first one is.
     async fn feed(&self, shard: Shard, after: u64, limit: u32) -> Result<Vec<Recorded>, Error>;
 
     /// Events of one company in the given shards after the given positions: for each shard in
@@ -352,6 +356,23 @@ pub struct Document {
     pub listed: Option<String>,
     /// The full state and the version that it is of; `None` if it is missing or damaged.
     pub state: Option<(u64, String)>,
+}
+
+/// An event that cannot be read, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// The shard whose feed it is part of.
+    pub shard: Shard,
+    /// Its position there.
+    pub seq: u64,
+    /// What is damaged, in words for an operator.
+    pub what: String,
+}
+
+impl From<Damaged> for Error {
+    fn from(damaged: Damaged) -> Self {
+        Self::Damaged(damaged.what)
+    }
 }
 
 /// A page of a company's events.

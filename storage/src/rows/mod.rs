@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::values::{moment, number};
 
-pub(crate) use checked::{DocumentRow, EventRow, in_places};
+pub(crate) use checked::{DocumentRow, EventRow, before_damage, in_places};
 
 /// The holder's part of a row of `claims`.
 #[derive(FromRow)]
