@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 
 use crate::envelope::{Recorded, Shard};
 use crate::error::Error;
-use crate::journal::{self, Damaged, Journal};
+use crate::journal::{self, Damaged, Journal, Read};
 
 /// Events read from the journal at a time.
 const PAGE: u32 = 500;
@@ -71,11 +71,12 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The next events; waits until there are some. Cancelling it loses nothing.
+    /// The next events; waits until there are some. One that is damaged is told of and passed over.
+    /// Cancelling it loses nothing.
     ///
     /// # Errors
     /// When the journal cannot be read; the next call goes on from the same place.
-    pub async fn next(&mut self) -> Result<Vec<Arc<Recorded>>, Error> {
+    pub async fn next(&mut self) -> Result<Vec<Read<Arc<Recorded>>>, Error> {
         loop {
             if self.must_look {
                 self.look().await?;
@@ -96,7 +97,7 @@ impl Reader {
         &self.positions
     }
 
-    async fn read_journal(&mut self, shard: Shard) -> Result<Vec<Arc<Recorded>>, Error> {
+    async fn read_journal(&mut self, shard: Shard) -> Result<Vec<Read<Arc<Recorded>>>, Error> {
         let position = self.position(shard);
         match stretch(self.journal.as_ref(), shard, position, PAGE).await? {
             Stretch::Events(events) => {
@@ -104,21 +105,25 @@ impl Reader {
                     Some(last) => _ = self.positions.insert(shard, last.seq),
                     None => _ = self.behind.pop_front(),
                 }
-                Ok(events.into_iter().map(Arc::new).collect())
+                Ok(events
+                    .into_iter()
+                    .map(|event| Ok(Arc::new(event)))
+                    .collect())
             }
-            Stretch::Damaged(Damaged { seq, what, .. }) => {
+            Stretch::Damaged(damaged) => {
+                let Damaged { seq, what, .. } = &damaged;
                 tracing::error!(shard = shard.0, seq, what, "passed over");
-                self.positions.insert(shard, seq);
-                Ok(Vec::new())
+                self.positions.insert(shard, *seq);
+                Ok(vec![Err(damaged)])
             }
         }
     }
 
-    async fn read_tail(&mut self) -> Vec<Arc<Recorded>> {
+    async fn read_tail(&mut self) -> Vec<Read<Arc<Recorded>>> {
         match self.tail.recv().await {
             Ok(batch) if !batch.is_empty() => {
                 let events = batch.iter().filter(|event| self.advance(event));
-                return events.cloned().collect();
+                return events.cloned().map(Ok).collect();
             }
             // Remembered before anything is awaited, since that may fail or be cancelled.
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => self.must_look = true,

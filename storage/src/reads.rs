@@ -27,19 +27,28 @@ const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// Named one by one: what a later migration adds must not change what a running node reads.
 macro_rules! event_columns {
     () => {
-        "e.shard, e.seq, e.kind, e.entity, e.version, e.tenant, e.at, e.name, e.schema, e.data, \
-         e.personal, e.principal, e.request_id, e.cause, e.checksum, e.personal_checksum"
+        concat!("e.shard, e.seq, ", $crate::reads::placed_columns!())
     };
 }
 pub(crate) use event_columns;
 
-/// Parked events with what was recorded of them, to be narrowed.
+/// Those beside its place.
+macro_rules! placed_columns {
+    () => {
+        "e.kind, e.entity, e.version, e.tenant, e.at, e.name, e.schema, e.data, e.personal, \
+         e.principal, e.request_id, e.cause, e.checksum, e.personal_checksum"
+    };
+}
+pub(crate) use placed_columns;
+
+/// Parked events with what is there in their places, to be narrowed.
 macro_rules! parked_rows {
     () => {
         concat!(
-            "SELECT p.subscriber, p.reason, p.attempts, p.at AS tried_at, ",
-            event_columns!(),
-            " FROM parked p JOIN events e ON e.shard = p.shard AND e.seq = p.seq "
+            "SELECT p.subscriber, p.event AS id, p.reason, p.attempts, p.at AS tried_at, \
+             p.shard, p.seq, ",
+            placed_columns!(),
+            " FROM parked p LEFT JOIN events e ON e.shard = p.shard AND e.seq = p.seq "
         )
     };
 }

@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod memory;
 pub mod plan;
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -327,8 +328,10 @@ pub struct Checkpoint {
 pub struct Parked {
     /// The subscriber.
     pub subscriber: String,
-    /// The event.
-    pub event: Recorded,
+    /// Its id: the event's, or one made of its place if that could not be read when it was parked.
+    pub id: String,
+    /// The event as it is now.
+    pub event: Read,
     /// Why, in words for an operator.
     pub reason: String,
     /// How often it has been tried.
@@ -369,6 +372,26 @@ pub struct Damaged {
     pub what: String,
 }
 
+/// An event as it is read, unless it is damaged: then it is named, so that nobody takes its place
+/// for empty.
+pub type Read<E = Recorded> = Result<E, Damaged>;
+
+/// Where an event is, damaged or not: its shard, and its position there.
+pub fn place<E: Borrow<Recorded>>(event: &Read<E>) -> (Shard, u64) {
+    match event {
+        Ok(event) => (event.borrow().shard, event.borrow().seq),
+        Err(damaged) => (damaged.shard, damaged.seq),
+    }
+}
+
+impl Damaged {
+    /// An id for it: what it says of its own may be what is damaged.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("damaged-{}-{}", self.shard.0, self.seq)
+    }
+}
+
 impl From<Damaged> for Error {
     fn from(damaged: Damaged) -> Self {
         Self::Damaged(damaged.what)
@@ -379,7 +402,7 @@ impl From<Damaged> for Error {
 #[derive(Clone, Debug, Default)]
 pub struct TenantPage {
     /// The events; those of one shard in order of position.
-    pub events: Vec<Recorded>,
+    pub events: Vec<Read>,
     /// For every shard asked, the position up to which all its events are in `events` or belong to
     /// another company.
     pub looked_at: Vec<(Shard, u64)>,

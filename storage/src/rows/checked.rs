@@ -2,7 +2,7 @@
 //! without their damaged part, because it can be rebuilt.
 
 use engine::Recorded;
-use engine::journal::{Damaged, Document, Error, checksum};
+use engine::journal::{Damaged, Document, Error, Read, checksum};
 use sqlx::error::BoxDynError;
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use crate::values::{Text, moment, number};
 use super::shard;
 
 /// A row of `events`, or what is known of one that is damaged.
-pub(crate) struct EventRow(Result<Recorded, Damaged>);
+pub(crate) struct EventRow(Read);
 
 /// The columns of `events`.
 #[derive(FromRow)]
@@ -59,7 +59,7 @@ where
     }
 }
 
-impl From<EventRow> for Result<Recorded, Damaged> {
+impl From<EventRow> for Read {
     fn from(row: EventRow) -> Self {
         row.0
     }
@@ -87,7 +87,7 @@ pub(crate) fn before_damage(rows: Vec<EventRow>) -> Result<Vec<Recorded>, Damage
 }
 
 impl EventColumns {
-    fn checked(self) -> Result<Recorded, Damaged> {
+    fn checked(self) -> Read {
         let (kind, entity, version) = (&self.kind.0, self.entity, self.version);
         let what = format!("event {version} of {kind} {entity}");
         let place = (self.shard, self.seq);

@@ -224,6 +224,12 @@ impl Cell {
         [format!("{kind} {entity}"), format!("at {shard}/{seq}")]
     }
 
+    /// Of an event: where it is in the feed, by context, shard and position.
+    pub(super) fn in_feed(&self) -> Option<(String, i64, i64)> {
+        let (shard, seq) = self.place;
+        (self.table == Table::Events).then(|| (self.context.to_owned(), shard, seq))
+    }
+
     /// Puts its value into the database.
     pub(super) async fn write(&self, home: &Home) {
         macro_rules! run {

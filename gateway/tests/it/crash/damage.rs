@@ -1,7 +1,7 @@
 //! Bits flipped and ends cut off in what is stored, in the real databases: documents are rebuilt, and
 //! an event that cannot be read takes its own entity out of service and no other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -113,12 +113,17 @@ async fn survive(home: Home) {
         mend(&home, &damages).await;
     }
     for round in 0..campaign([ROUNDS, EVENT_ROUNDS_IN_CAMPAIGN]) {
+        let server = home.serve().await;
+        place.send_replace(server.address);
+        let told = events(&api).await;
+        server.terminate().await;
         let (damages, broken) = victims(&home, &shop, &mut random).await;
         damage(&home, &damages).await;
         let server = home.serve().await;
         place.send_replace(server.address);
         let damaged = damages.iter().map(|it| it.was.entity.clone()).collect();
         quarantined(&api, &before, &broken, &damaged).await;
+        named(&told, &events(&api).await, &damages);
         // Sagas of the others go on, also in the shards of what is damaged.
         let product = &shop.common[0];
         let order = order(&api, &shop, product, &format!("during-{round}")).await;
@@ -223,6 +228,52 @@ async fn picture(api: &Api) -> Vec<(String, Value)> {
         }
     }
     all
+}
+
+/// What the company is told happened, by context, shard and position.
+async fn events(api: &Api) -> BTreeMap<(String, i64, i64), Value> {
+    let mut all = BTreeMap::new();
+    let mut path = "/events?limit=100".to_owned();
+    loop {
+        let page = api.get(&path).await;
+        let events = page["data"].as_array().unwrap();
+        if events.is_empty() {
+            return all;
+        }
+        for event in events {
+            let number = |name: &str| event[name].as_i64().unwrap();
+            let context = event["context"].as_str().unwrap().to_owned();
+            let is_new = all.insert((context, number("shard"), number("seq")), event.clone());
+            assert_eq!(is_new, None);
+        }
+        let next = page["next_cursor"].as_str().unwrap();
+        path = format!("/events?limit=100&after={next}");
+    }
+}
+
+/// Every damaged event is named in its place, and all others are told as before.
+fn named(
+    before: &BTreeMap<(String, i64, i64), Value>,
+    now: &BTreeMap<(String, i64, i64), Value>,
+    damages: &[Damage],
+) {
+    let damages = damages
+        .iter()
+        .filter_map(|it| Some((it.was.in_feed()?, it)));
+    let damages: BTreeMap<_, _> = damages.collect();
+    for (place, event) in before {
+        let told = now.get(place);
+        match damages.get(place).map(|it| it.was.column) {
+            None => assert_eq!(told, Some(event), "{place:?}"),
+            // Where it is and whose it is only it itself says.
+            Some("shard" | "seq" | "tenant") => assert_eq!(told, None, "{place:?}"),
+            Some(column) => {
+                let object = told.map(|it| &it["object"]);
+                assert_eq!(object, Some(&json!("damaged_event")), "{place:?}: {column}");
+            }
+        }
+    }
+    assert!(damages.keys().all(|it| before.contains_key(it)));
 }
 
 /// What has lost both its document and an event is out of service; everything else is as it was.
