@@ -90,9 +90,8 @@ impl EventColumns {
     fn checked(self) -> Read {
         let (kind, entity, version) = (&self.kind.0, self.entity, self.version);
         let what = format!("event {version} of {kind} {entity}");
-        let place = (self.shard, self.seq);
-        self.recorded().map_err(|why| {
-            let (stored, seq) = place;
+        let (stored, seq) = (self.shard, self.seq);
+        let damaged = |why: String| {
             let what = format!("{what}, at {stored}/{seq}: {why}");
             tracing::error!(what, "stored data is damaged");
             Damaged {
@@ -100,13 +99,14 @@ impl EventColumns {
                 seq: u64::try_from(seq).unwrap_or_default(),
                 what,
             }
-        })
+        };
+        if !self.is_sound() {
+            return Err(damaged("it does not match its checksum".into()));
+        }
+        self.recorded().map_err(|why| damaged(why.to_string()))
     }
 
     fn recorded(self) -> Result<Recorded, Error> {
-        if !self.is_sound() {
-            return Err(Error::Damaged("it does not match its checksum".into()));
-        }
         Ok(Recorded {
             shard: shard(self.shard)?,
             seq: number(self.seq)?,
