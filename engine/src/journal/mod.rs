@@ -454,6 +454,28 @@ pub struct Query {
     pub limit: u32,
 }
 
+impl Query {
+    /// A first page of all documents of a kind, of one company or of all, oldest first.
+    #[must_use]
+    pub fn everything(kind: &'static str, tenant: Option<Uuid>, limit: u32) -> Self {
+        Self {
+            kind,
+            tenant,
+            reference: None,
+            status: Vec::new(),
+            parent: None,
+            site: None,
+            flagged: None,
+            search: None,
+            created_from: None,
+            created_before: None,
+            descending: false,
+            after: None,
+            limit,
+        }
+    }
+}
+
 /// Why the journal did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
