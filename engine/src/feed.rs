@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 
 use crate::envelope::{Recorded, Shard};
 use crate::error::Error;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Damaged, Journal, Read};
 
 /// Events read from the journal at a time.
 const PAGE: u32 = 500;
@@ -71,11 +71,12 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The next events; waits until there are some. Cancelling it loses nothing.
+    /// The next events; waits until there are some. One that is damaged is told of and passed over.
+    /// Cancelling it loses nothing.
     ///
     /// # Errors
     /// When the journal cannot be read; the next call goes on from the same place.
-    pub async fn next(&mut self) -> Result<Vec<Arc<Recorded>>, Error> {
+    pub async fn next(&mut self) -> Result<Vec<Read<Arc<Recorded>>>, Error> {
         loop {
             if self.must_look {
                 self.look().await?;
@@ -96,7 +97,7 @@ impl Reader {
         &self.positions
     }
 
-    async fn read_journal(&mut self, shard: Shard) -> Result<Vec<Arc<Recorded>>, Error> {
+    async fn read_journal(&mut self, shard: Shard) -> Result<Vec<Read<Arc<Recorded>>>, Error> {
         let position = self.position(shard);
         match stretch(self.journal.as_ref(), shard, position, PAGE).await? {
             Stretch::Events(events) => {
@@ -104,21 +105,25 @@ impl Reader {
                     Some(last) => _ = self.positions.insert(shard, last.seq),
                     None => _ = self.behind.pop_front(),
                 }
-                Ok(events.into_iter().map(Arc::new).collect())
+                Ok(events
+                    .into_iter()
+                    .map(|event| Ok(Arc::new(event)))
+                    .collect())
             }
-            Stretch::Damaged(what) => {
-                tracing::error!(shard = shard.0, seq = position + 1, what, "passed over");
-                self.positions.insert(shard, position + 1);
-                Ok(Vec::new())
+            Stretch::Damaged(damaged) => {
+                let Damaged { seq, what, .. } = &damaged;
+                tracing::error!(shard = shard.0, seq, what, "passed over");
+                self.positions.insert(shard, *seq);
+                Ok(vec![Err(damaged)])
             }
         }
     }
 
-    async fn read_tail(&mut self) -> Vec<Arc<Recorded>> {
+    async fn read_tail(&mut self) -> Vec<Read<Arc<Recorded>>> {
         match self.tail.recv().await {
             Ok(batch) if !batch.is_empty() => {
                 let events = batch.iter().filter(|event| self.advance(event));
-                return events.cloned().collect();
+                return events.cloned().map(Ok).collect();
             }
             // Remembered before anything is awaited, since that may fail or be cancelled.
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => self.must_look = true,
@@ -165,8 +170,8 @@ impl Reader {
 /// What comes next in a shard's feed.
 pub(crate) enum Stretch {
     Events(Vec<Recorded>),
-    /// The very next event cannot be read: what is damaged.
-    Damaged(String),
+    /// The very next event cannot be read.
+    Damaged(Damaged),
 }
 
 /// Reads on after a position: event by event where there is damage, which is not to hold back what
@@ -177,19 +182,43 @@ pub(crate) async fn stretch(
     after: u64,
     limit: u32,
 ) -> Result<Stretch, journal::Error> {
-    match journal.feed(shard, after, limit).await {
+    match whole(journal, shard, after, limit).await {
         Err(journal::Error::Damaged(_)) => {}
         page => return page.map(Stretch::Events),
     }
-    match journal.feed(shard, after, 1).await {
+    match whole(journal, shard, after, 1).await {
         Err(journal::Error::Damaged(what)) => {
-            // A feed has no gaps; but where it has ended, it is not an event that is damaged.
+            // Beyond its end there is nothing that is part of it, whatever is there.
             let heads = journal.heads().await?;
             let is_there = heads.iter().any(|&(it, head)| it == shard && head > after);
-            is_there
-                .then(|| Stretch::Damaged(what.clone()))
-                .ok_or(journal::Error::Damaged(what))
+            let seq = after + 1;
+            Ok(if is_there {
+                Stretch::Damaged(Damaged { shard, seq, what })
+            } else {
+                Stretch::Events(Vec::new())
+            })
         }
         page => page.map(Stretch::Events),
     }
+}
+
+/// Events after a position as far as they have no gap: one that is missing is damaged.
+async fn whole(
+    journal: &dyn Journal,
+    shard: Shard,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Recorded>, journal::Error> {
+    let mut events = journal.feed(shard, after, limit).await?;
+    let mut due = (1..).map(|number| after.saturating_add(number));
+    let gap = events
+        .iter()
+        .zip(&mut due)
+        .position(|(event, due)| event.seq != due);
+    if gap == Some(0) {
+        let what = format!("there is no event at {}/{}", shard.0, after + 1);
+        return Err(journal::Error::Damaged(what));
+    }
+    events.truncate(gap.unwrap_or(events.len()));
+    Ok(events)
 }

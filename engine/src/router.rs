@@ -15,7 +15,7 @@ use crate::error::{Bound, Error};
 use crate::faults;
 use crate::host::{Call, Message, Order};
 use crate::journal::{ClaimHolder, Document, Query, RequestRow};
-use crate::kind::{Handle, Kind, key};
+use crate::kind::{Handle, Kind};
 use crate::loader;
 
 /// How long after its deadline a caller still waits: a command decided just in time should be told
@@ -297,9 +297,8 @@ impl<E: Entity> Entities<E> {
         limit: u32,
     ) -> Result<Vec<Recorded>, Error> {
         let journal = &self.kind.context.journal;
-        let mut events = journal
-            .history(key::<E>(id.into()), after_version, limit)
-            .await?;
+        let history = loader::history::<E>(journal.as_ref(), id.into(), after_version, limit);
+        let mut events = history.await?;
         events.retain(|event| event.tenant == tenant);
         Ok(events)
     }

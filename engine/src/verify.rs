@@ -1,7 +1,7 @@
 //! Checks that a journal holds together: feeds and entities without gaps, documents and claims that
 //! are what the events say. It only reads, and may do so while others write.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use crate::entity::{ClaimScope, Entity, Versioned};
 use crate::envelope::{EntityKey, Recorded, Shard};
 use crate::error::Error;
 use crate::feed::{Positions, Stretch, stretch};
-use crate::journal::{ClaimHolder, Document, Journal};
+use crate::journal::{ClaimHolder, Document, Journal, Query};
 use crate::loader;
 
 /// Events, or documents, read at a time.
@@ -60,11 +60,13 @@ pub(crate) async fn context(
 ) -> Result<Findings, Error> {
     let mut findings = Findings::default();
     let heads: Positions = journal.heads().await?.into_iter().collect();
+    let mut seen = HashSet::new();
     for shard in (0..journal.shards()).map(Shard) {
         let head = heads.get(&shard).copied().unwrap_or(0);
         let versions = walk(journal, shard, head, &mut findings).await;
         for (kind, entities) in versions {
             findings.entities += entities.len() as u64;
+            seen.extend(entities.keys().copied());
             match checks.get(&*kind) {
                 Some(check) => entities_of(journal, check.as_ref(), entities, &mut findings).await,
                 None => findings
@@ -73,7 +75,42 @@ pub(crate) async fn context(
             }
         }
     }
+    for kind in checks.keys() {
+        strays(journal, kind, &seen, &mut findings).await;
+    }
     Ok(findings)
+}
+
+/// Looks at documents of which the feeds have shown no event: it was recorded meanwhile, or is
+/// damaged, or the document is of something else.
+async fn strays(
+    journal: &dyn Journal,
+    kind: &'static str,
+    seen: &HashSet<Uuid>,
+    findings: &mut Findings,
+) {
+    let mut query = Query::everything(kind, None, PAGE);
+    loop {
+        let page = match journal.list(&query).await {
+            Ok(page) => page,
+            Err(error) => {
+                let fault = format!("documents of {kind}: {error}");
+                return findings.faults.push(fault);
+            }
+        };
+        for document in page.iter().filter(|it| !seen.contains(&it.id)) {
+            let id = document.id;
+            let why = match journal.history(EntityKey { kind, id }, 0, 1).await {
+                Ok(events) if !events.is_empty() => continue,
+                Ok(_) => "it has a document and no event".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            findings.faults.push(format!("{kind} {id}: {why}"));
+        }
+        let last = page.last().filter(|_| page.len() == PAGE as usize);
+        let Some(last) = last else { return };
+        query.after = Some((last.created_at, last.id));
+    }
 }
 
 /// Goes through a shard's feed, at least to its head as it was at the beginning.
@@ -83,9 +120,9 @@ async fn walk(journal: &dyn Journal, shard: Shard, head: u64, findings: &mut Fin
     loop {
         let page = match stretch(journal, shard, last, PAGE).await {
             Ok(Stretch::Events(page)) => page,
-            Ok(Stretch::Damaged(what)) => {
-                findings.faults.push(format!("damaged: {what}"));
-                last += 1;
+            Ok(Stretch::Damaged(damaged)) => {
+                findings.faults.push(format!("damaged: {}", damaged.what));
+                last = damaged.seq;
                 continue;
             }
             Err(error) => {
@@ -104,9 +141,10 @@ async fn walk(journal: &dyn Journal, shard: Shard, head: u64, findings: &mut Fin
         }
     }
     if last < head {
+        let (shard, next) = (shard.0, last + 1);
         let fault = format!(
-            "the feed of shard {} ends at {last} and not at {head}",
-            shard.0
+            "the feed of shard {shard} ends at {last} and not at {head}: there is no event at \
+             {shard}/{next}"
         );
         findings.faults.push(fault);
     }
@@ -223,6 +261,10 @@ async fn replay<E: Entity>(
 }
 
 fn listed<E: Entity>(entity: &Versioned<E>, document: &Document) -> Result<(), String> {
+    let text = document
+        .listed
+        .as_deref()
+        .ok_or("its document is damaged")?;
     let present = (document.tenant, document.created_at, document.updated_at);
     let wanted = (entity.tenant, entity.created_at, entity.updated_at);
     if present != wanted {
@@ -233,10 +275,6 @@ fn listed<E: Entity>(entity: &Versioned<E>, document: &Document) -> Result<(), S
     if document.schema != E::SCHEMA {
         return Ok(());
     }
-    let text = document
-        .listed
-        .as_deref()
-        .ok_or("its document is damaged")?;
     let snapshot = decision::snapshot(Arc::new(entity.clone()), None);
     let wanted = snapshot.listed().map_err(|error| error.to_string())?;
     let wanted: Value = serde_json::from_str(&wanted).map_err(|error| error.to_string())?;

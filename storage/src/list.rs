@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use crate::values::ms;
 
-const SELECT: &str = "SELECT id, tenant, version, schema, created_at, updated_at, \
-     listed, listed_checksum FROM documents WHERE kind = ";
+const SELECT: &str = "SELECT kind, id, tenant, version, schema, created_at, updated_at, \
+     reference, status, parent, site, flagged, text, listed, listed_checksum \
+     FROM documents WHERE kind = ";
 
 /// The statement of a list; `None` if nothing can match it.
 pub(crate) fn statement<DB>(query: &Query) -> Option<QueryBuilder<DB>>

@@ -1,6 +1,7 @@
 //! The migrations of each context, compiled in.
 
 use engine::journal::Error;
+use engine::journal::checksum::FORMAT;
 use sqlx::migrate::{MigrateError, Migrator};
 
 use crate::error;
@@ -36,6 +37,21 @@ pub(crate) fn failed(error: MigrateError) -> Error {
         }
         other => Error::Refused(format!("migrating: {other}")),
     }
+}
+
+/// Refuses a journal that was set up with other shards than so many, or in another format.
+pub(crate) fn check((stored, format): (i32, i32), shards: i32) -> Result<(), Error> {
+    if format != FORMAT {
+        return Err(Error::Refused(format!(
+            "the journal is in format {format}, and this version of the program reads {FORMAT} only"
+        )));
+    }
+    if stored != shards {
+        return Err(Error::Refused(format!(
+            "the journal has {stored} shards and was opened with {shards}"
+        )));
+    }
+    Ok(())
 }
 
 fn unknown(context: &str) -> Error {

@@ -13,7 +13,9 @@ use sqlx::{Database, Encode, Execute, Executor, FromRow, IntoArguments, Type};
 use uuid::Uuid;
 
 use crate::connections::Connections;
-use crate::rows::{ClaimantRow, DocumentRow, EventRow, ParkedRow, PositionRow, TimerRow, all};
+use crate::rows::{
+    ClaimantRow, DocumentRow, EventRow, ParkedRow, PositionRow, TimerRow, all, before_damage,
+};
 use crate::values::{int, ms};
 use crate::{error, list};
 
@@ -25,19 +27,28 @@ const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// Named one by one: what a later migration adds must not change what a running node reads.
 macro_rules! event_columns {
     () => {
-        "e.shard, e.seq, e.kind, e.entity, e.version, e.tenant, e.at, e.name, e.schema, e.data, \
-         e.personal, e.principal, e.request_id, e.cause, e.checksum, e.personal_checksum"
+        concat!("e.shard, e.seq, ", $crate::reads::placed_columns!())
     };
 }
 pub(crate) use event_columns;
 
-/// Parked events with what was recorded of them, to be narrowed.
+/// Those beside its place.
+macro_rules! placed_columns {
+    () => {
+        "e.kind, e.entity, e.version, e.tenant, e.at, e.name, e.schema, e.data, e.personal, \
+         e.principal, e.request_id, e.cause, e.checksum, e.personal_checksum"
+    };
+}
+pub(crate) use placed_columns;
+
+/// Parked events with what is there in their places, to be narrowed.
 macro_rules! parked_rows {
     () => {
         concat!(
-            "SELECT p.subscriber, p.reason, p.attempts, p.at AS tried_at, ",
-            event_columns!(),
-            " FROM parked p JOIN events e ON e.shard = p.shard AND e.seq = p.seq "
+            "SELECT p.subscriber, p.event AS id, p.reason, p.attempts, p.at AS tried_at, \
+             p.shard, p.seq, ",
+            placed_columns!(),
+            " FROM parked p LEFT JOIN events e ON e.shard = p.shard AND e.seq = p.seq "
         )
     };
 }
@@ -54,8 +65,9 @@ pub(crate) use request_columns;
 /// The columns of a document with its full state, of a table called `d`.
 macro_rules! document_columns {
     () => {
-        "d.id, d.tenant, d.version, d.schema, d.created_at, d.updated_at, d.listed, \
-         d.listed_checksum, d.state, d.state_version, d.state_checksum"
+        "d.kind, d.id, d.tenant, d.version, d.schema, d.created_at, d.updated_at, d.reference, \
+         d.status, d.parent, d.site, d.flagged, d.text, d.listed, d.listed_checksum, d.state, \
+         d.state_version, d.state_checksum"
     };
 }
 pub(crate) use document_columns;
@@ -109,7 +121,8 @@ where
             " FROM events e WHERE shard = $1 AND seq > $2 ORDER BY seq LIMIT $3"
         ));
         let query = query.bind(i32::from(shard.0)).bind(int(after));
-        all(self.rows::<EventRow>(query.bind(i64::from(limit))).await?)
+        let rows = self.rows::<EventRow>(query.bind(i64::from(limit))).await?;
+        Ok(before_damage(rows)?)
     }
 
     pub(crate) async fn heads<C>(&self) -> Result<C, Error>

@@ -211,7 +211,7 @@ impl Journal for Memory {
             let theirs = state
                 .feed(*shard, *after, *until)
                 .filter(|event| event.tenant == tenant);
-            events.extend(theirs.take(limit as usize).cloned());
+            events.extend(theirs.take(limit as usize).cloned().map(Ok));
         }
         Ok(cut_page(events, &bounds, limit))
     }

@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod memory;
 pub mod plan;
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -52,7 +53,11 @@ pub trait Journal: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Recorded>, Error>;
 
-    /// Events of one shard after a position, in order, at most `limit`.
+    /// Events of one shard after a position, in order, at most `limit`: those before the first that
+    /// is damaged.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the very first one is.
     async fn feed(&self, shard: Shard, after: u64, limit: u32) -> Result<Vec<Recorded>, Error>;
 
     /// Events of one company in the given shards after the given positions: for each shard in
@@ -323,8 +328,10 @@ pub struct Checkpoint {
 pub struct Parked {
     /// The subscriber.
     pub subscriber: String,
-    /// The event.
-    pub event: Recorded,
+    /// Its id: the event's, or one made of its place if that could not be read when it was parked.
+    pub id: String,
+    /// The event as it is now.
+    pub event: Read,
     /// Why, in words for an operator.
     pub reason: String,
     /// How often it has been tried.
@@ -354,11 +361,48 @@ pub struct Document {
     pub state: Option<(u64, String)>,
 }
 
+/// An event that cannot be read, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// The shard whose feed it is part of.
+    pub shard: Shard,
+    /// Its position there.
+    pub seq: u64,
+    /// What is damaged, in words for an operator.
+    pub what: String,
+}
+
+/// An event as it is read, unless it is damaged: then it is named, so that nobody takes its place
+/// for empty.
+pub type Read<E = Recorded> = Result<E, Damaged>;
+
+/// Where an event is, damaged or not: its shard, and its position there.
+pub fn place<E: Borrow<Recorded>>(event: &Read<E>) -> (Shard, u64) {
+    match event {
+        Ok(event) => (event.borrow().shard, event.borrow().seq),
+        Err(damaged) => (damaged.shard, damaged.seq),
+    }
+}
+
+impl Damaged {
+    /// An id for it: what it says of its own may be what is damaged.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("damaged-{}-{}", self.shard.0, self.seq)
+    }
+}
+
+impl From<Damaged> for Error {
+    fn from(damaged: Damaged) -> Self {
+        Self::Damaged(damaged.what)
+    }
+}
+
 /// A page of a company's events.
 #[derive(Clone, Debug, Default)]
 pub struct TenantPage {
     /// The events; those of one shard in order of position.
-    pub events: Vec<Recorded>,
+    pub events: Vec<Read>,
     /// For every shard asked, the position up to which all its events are in `events` or belong to
     /// another company.
     pub looked_at: Vec<(Shard, u64)>,
@@ -408,6 +452,28 @@ pub struct Query {
     pub after: Option<(DateTime<Utc>, Uuid)>,
     /// At most so many.
     pub limit: u32,
+}
+
+impl Query {
+    /// A first page of all documents of a kind, of one company or of all, oldest first.
+    #[must_use]
+    pub fn everything(kind: &'static str, tenant: Option<Uuid>, limit: u32) -> Self {
+        Self {
+            kind,
+            tenant,
+            reference: None,
+            status: Vec::new(),
+            parent: None,
+            site: None,
+            flagged: None,
+            search: None,
+            created_from: None,
+            created_before: None,
+            descending: false,
+            after: None,
+            limit,
+        }
+    }
 }
 
 /// Why the journal did not do what it was asked.

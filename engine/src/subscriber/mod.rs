@@ -4,7 +4,7 @@
 //! Delivery is at least once; the request key of every command, made of the policy's name, the
 //! event's id and the addressee, makes its effect happen once. Events are handled side by side, so
 //! that an event that cannot be handled holds back only its own saga. The stored position is the one
-//! up to which everything is handled or parked.
+//! up to which everything is handled or parked; an event that is damaged is parked, too.
 
 mod keeper;
 mod sending;
@@ -26,7 +26,7 @@ use crate::envelope::{Recorded, Shard};
 use crate::error::Error;
 use crate::faults;
 use crate::feed::{Positions, Reader};
-use crate::journal::Parked;
+use crate::journal::{Damaged, Parked, Read};
 use crate::kind::AnyKind;
 use crate::panics;
 use crate::policy::{Outgoing, Policy};
@@ -72,7 +72,10 @@ impl Subscriber {
                         if let Ok(place) = ahead.acquire().await {
                             place.forget();
                         }
-                        self.take(event, &done, &mut handling).await;
+                        match event {
+                            Ok(event) => self.take(event, &done, &mut handling).await,
+                            Err(damaged) => self.pass_over(damaged, &done, &mut handling),
+                        }
                     }
                 }
                 Err(error) => {
@@ -109,6 +112,22 @@ impl Subscriber {
         });
     }
 
+    /// Parks an event that cannot be read, so that everything behind it need not wait for its repair.
+    fn pass_over(
+        self: &Arc<Self>,
+        damaged: Damaged,
+        done: &mpsc::Sender<(Shard, u64)>,
+        handling: &mut JoinSet<()>,
+    ) {
+        let (subscriber, done) = (Arc::clone(self), done.clone());
+        handling.spawn(async move {
+            let place = (damaged.shard, damaged.seq);
+            let (id, reason) = (damaged.id(), damaged.what.clone());
+            subscriber.park(id, Err(damaged), reason, 0).await;
+            let _ = done.send(place).await;
+        });
+    }
+
     /// What the policies want sent, with the key of each command; and why one could not say.
     fn react(&self, event: &Recorded) -> (Vec<Wanted>, Option<String>) {
         let mut wanted = Vec::new();
@@ -140,22 +159,27 @@ impl Subscriber {
         let age = (Utc::now() - event.at).to_std().unwrap_or_default();
         metrics::histogram!("quenty_policy_lag_seconds", "context" => self.context).record(age);
         if let Some(reason) = failure {
-            self.park(event, reason).await;
+            self.park(event.id(), Ok(event.clone()), reason, 1).await;
         }
     }
 
-    async fn park(&self, event: &Recorded, reason: String) {
+    async fn park(&self, id: String, event: Read, reason: String, attempts: u32) {
         let reason = storable(&reason);
+        let name = event.as_ref().map_or("", |event| &event.name);
         tracing::error!(
-            context = self.context, event = event.id(), name = %event.name, reason,
+            context = self.context,
+            event = id,
+            name,
+            reason,
             "an event was parked"
         );
         metrics::counter!("quenty_parked_total", "context" => self.context).increment(1);
         let parked = Parked {
             subscriber: POLICIES.into(),
-            event: event.clone(),
+            id,
+            event,
             reason,
-            attempts: 1,
+            attempts,
             at: Utc::now(),
         };
         let mut pause = FIRST_PAUSE;
@@ -168,13 +192,12 @@ impl Subscriber {
 
     /// Handles a parked event again; it stays parked if that fails again.
     pub(crate) async fn retry(&self, parked: &Parked) -> Result<(), Error> {
-        let (outgoing, unreadable) = self.react(&parked.event);
-        let failure = match unreadable {
-            Some(why) => Some(why),
-            None => {
-                self.send_all(&parked.event, &outgoing, parked.attempts)
-                    .await
-            }
+        let failure = match &parked.event {
+            Ok(event) => match self.react(event) {
+                (_, Some(why)) => Some(why),
+                (outgoing, None) => self.send_all(event, &outgoing, parked.attempts).await,
+            },
+            Err(damaged) => Some(damaged.what.clone()),
         };
         let note = match failure {
             Some(reason) => Note::Park(Parked {
@@ -185,7 +208,7 @@ impl Subscriber {
             }),
             None => Note::Unpark {
                 subscriber: parked.subscriber.clone(),
-                event: parked.event.id(),
+                event: parked.id.clone(),
             },
         };
         self.committer.note(note).await

@@ -212,6 +212,46 @@ async fn an_addressee_out_of_service_is_parked_after_some_attempts_and_others_go
     until_mirrored(&world, bad, 3).await;
 }
 
+#[tokio::test]
+async fn a_damaged_event_is_parked_holds_back_nothing_and_is_handled_once_it_is_repaired() {
+    let config = engine::Config {
+        policy_ahead_max: 4,
+        ..config()
+    };
+    // Policies come when the events are there and one of them is damaged.
+    let world = World::with(config.clone(), &[]).await;
+    let (bad, good) = (id(), id());
+    done(world.ask(bad, Ask::Add(1)).await);
+    for _ in 0..20 {
+        done(world.ask(good, Ask::Add(1)).await);
+    }
+    let World {
+        journal, engine, ..
+    } = world;
+    drop(engine);
+    journal.damage_rows(bad);
+    let world = World::on(journal, config, &[MIRRORING]).await;
+    until_mirrored(&world, good, 20).await;
+    eventually("the checkpoint", || async {
+        (checkpoint(&world).await >= 21).then_some(())
+    })
+    .await;
+    let parked = until_parked(&world, 1).await.remove(0);
+    assert!(parked.event.is_err(), "{parked:?}");
+    world.engine.retry_parked("test", &parked).await.unwrap();
+    let again = until_parked(&world, 1).await.remove(0);
+    assert_eq!(again.attempts, parked.attempts + 1);
+    world.journal.mend();
+    // As an operator who is impatient asks.
+    let repaired = until_parked(&world, 1).await.remove(0);
+    for _ in 0..2 {
+        let retried = world.engine.retry_parked("test", &repaired).await;
+        retried.unwrap();
+    }
+    until_parked(&world, 0).await;
+    assert_eq!(until_mirrored(&world, bad, 1).await.notes, 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_ends_its_host_every_time_is_parked_and_others_go_on() {
     let config = engine::Config {

@@ -367,6 +367,7 @@ async fn follow(mut reader: Reader) {
     loop {
         // What cannot be read now is read by the next call.
         for event in reader.next().await.unwrap_or_default() {
+            let event = event.unwrap();
             let position = at.entry(event.shard).or_default();
             *position += 1;
             assert_eq!(event.seq, *position, "in shard {}", event.shard.0);

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use engine::journal::memory::Memory;
 use engine::journal::{
-    Batch, ClaimHolder, Claimant, Document, DueTimer, Error, Journal, Lease, Outcome, Parked,
-    Query, RequestRow, TenantPage,
+    Batch, ClaimHolder, Claimant, Damaged, Document, DueTimer, Error, Journal, Lease, Outcome,
+    Parked, Query, RequestRow, TenantPage, place,
 };
 use engine::{EntityKey, Recorded, Shard};
 use uuid::Uuid;
@@ -97,6 +97,20 @@ impl Wrapped {
             return Err(Error::Damaged("a row".into()));
         }
         Ok(())
+    }
+
+    /// Leaves the event out if it is damaged.
+    fn hide(&self, parked: &mut Parked) {
+        let (shard, seq) = place(&parked.event);
+        let damaged = self.damaged_rows.lock().unwrap();
+        if parked
+            .event
+            .as_ref()
+            .is_ok_and(|it| damaged.contains(&it.entity))
+        {
+            let what = "a row".into();
+            parked.event = Err(Damaged { shard, seq, what });
+        }
     }
 
     /// Makes everything readable again.
@@ -241,11 +255,15 @@ impl Journal for Wrapped {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Parked>, Error> {
-        self.memory.parked(subscriber, after, limit).await
+        let mut parked = self.memory.parked(subscriber, after, limit).await?;
+        parked.iter_mut().for_each(|it| self.hide(it));
+        Ok(parked)
     }
 
     async fn parked_event(&self, subscriber: &str, event: &str) -> Result<Option<Parked>, Error> {
-        self.memory.parked_event(subscriber, event).await
+        let mut parked = self.memory.parked_event(subscriber, event).await?;
+        parked.iter_mut().for_each(|it| self.hide(it));
+        Ok(parked)
     }
 
     async fn prune_requests(

@@ -8,12 +8,14 @@ use axum::http::Uri;
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
 use engine::Recorded;
+use engine::journal::{Damaged, Read};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::app::CONTEXTS;
 use crate::http::api::{Api, Route};
 use crate::http::call::Call;
 use crate::http::list;
@@ -65,6 +67,34 @@ pub struct View {
     data: Value,
 }
 
+/// An event that cannot be shown: what is stored of it is damaged. Once it is repaired it is shown
+/// like any other, in the same place.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DamagedEvent)]
+pub struct Damage {
+    /// `damaged_event`.
+    object: &'static str,
+    /// The part of the system that it belongs to.
+    context: &'static str,
+    /// The shard of that part.
+    shard: u16,
+    /// The position in the shard's feed.
+    seq: u64,
+    /// What this means.
+    detail: &'static str,
+}
+
+/// An event, or where one is that is damaged.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventOrDamage)]
+#[serde(untagged)]
+pub enum Shown {
+    /// An event.
+    Event(View),
+    /// One that is damaged.
+    Damage(Damage),
+}
+
 /// The members of events that are times. Known by name: a text of a client's may look like a time
 /// and must be shown as it was sent.
 const TIMES: [&str; 9] = [
@@ -83,7 +113,8 @@ const TIMES: [&str; 9] = [
 #[must_use]
 pub fn routes(api: Api) -> Api {
     let what = "What happened in the company, oldest first. `next_cursor` is always there: ask \
-                again with it as `after`. An empty page may come before the end of a long feed.";
+                again with it as `after`. An empty page may come before the end of a long feed. \
+                Where an event is damaged in the storage, a `damaged_event` says so.";
     api.add(
         Route::get("/events", what)
             .query(
@@ -92,7 +123,7 @@ pub fn routes(api: Api) -> Api {
                 Form::Text,
             )
             .with(list::LIMIT_PARAMETER)
-            .gives_page_of::<View>(),
+            .gives_page_of::<Shown>(),
         list,
     )
 }
@@ -111,7 +142,8 @@ async fn list(call: Call, uri: Uri) -> Result<Response, Problem> {
     for _ in 0..STRETCHES {
         let read = feed::page(&call.app.engine, tenant, &position, limit).await?;
         position = read.after;
-        data.extend(read.events.iter().map(|(_, event)| render(event)));
+        let events = read.events.iter();
+        data.extend(events.map(|(context, event)| shown(CONTEXTS[*context], event)));
         if read.is_end || !data.is_empty() {
             break;
         }
@@ -161,10 +193,39 @@ pub fn render(event: &Recorded) -> Value {
     serde_json::to_value(View::of(event)).unwrap_or_default()
 }
 
-/// The same as text.
+/// An event of a context as the API shows it, damaged or not.
+#[must_use]
+pub fn shown(context: &'static str, event: &Read) -> Value {
+    let shown = match event {
+        Ok(event) => Shown::Event(View::of(event)),
+        Err(damaged) => Shown::Damage(Damage::of(context, damaged)),
+    };
+    serde_json::to_value(shown).unwrap_or_default()
+}
+
+/// An event as text.
 #[must_use]
 pub fn raw(event: &Recorded) -> Option<Box<RawValue>> {
     to_raw_value(&View::of(event)).ok()
+}
+
+/// Where a damaged event is, as text.
+#[must_use]
+pub fn raw_damaged(context: &'static str, damaged: &Damaged) -> Option<Box<RawValue>> {
+    to_raw_value(&Damage::of(context, damaged)).ok()
+}
+
+impl Damage {
+    /// What exactly is damaged is for operators, who find it in the log and by `quenty verify`.
+    fn of(context: &'static str, damaged: &Damaged) -> Self {
+        Self {
+            object: "damaged_event",
+            context,
+            shard: damaged.shard.0,
+            seq: damaged.seq,
+            detail: "what is stored of this event is damaged; it is shown here once it is repaired",
+        }
+    }
 }
 
 /// The id of the event that led to another one, from the engine's own form.

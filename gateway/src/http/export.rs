@@ -154,7 +154,7 @@ impl Writer {
         {
             let (page, _) = feed::look(engine, context, self.tenant, &after, PAGE).await?;
             for event in &page.events {
-                self.put(events::render(event)).await?;
+                self.put(events::shown(context, event)).await?;
             }
             after.extend(page.looked_at);
         }

@@ -235,19 +235,8 @@ impl Fields {
 #[must_use]
 pub fn everything(kind: &'static str, tenant: Option<Uuid>) -> Query {
     Query {
-        kind,
-        tenant,
-        reference: None,
-        status: Vec::new(),
-        parent: None,
-        site: None,
-        flagged: None,
-        search: None,
-        created_from: None,
-        created_before: None,
         descending: true,
-        after: None,
-        limit: LIMIT,
+        ..Query::everything(kind, tenant, LIMIT)
     }
 }
 

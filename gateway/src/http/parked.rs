@@ -30,8 +30,8 @@ struct View {
     object: &'static str,
     /// The context of the event.
     context: &'static str,
-    /// The event.
-    #[schema(value_type = events::View)]
+    /// The event, or where it is if it is damaged.
+    #[schema(value_type = events::Shown)]
     event: Value,
     /// Why.
     reason: String,
@@ -79,7 +79,7 @@ async fn list_parked(call: Call, uri: Uri) -> Result<Response, Problem> {
     let is_more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let last = found.last().filter(|_| is_more);
-    let next_cursor = last.map(|(context, parked)| cursor(context, &parked.event.id()));
+    let next_cursor = last.map(|(context, parked)| cursor(context, &parked.id));
     let views = found
         .into_iter()
         .map(|(context, parked)| view(context, parked));
@@ -130,10 +130,10 @@ fn not_a_cursor() -> Problem {
 
 fn view(context: &'static str, parked: Parked) -> View {
     View {
-        id: parked.event.id(),
+        event: events::shown(context, &parked.event),
+        id: parked.id,
         object: "parked_event",
         context,
-        event: events::render(&parked.event),
         reason: parked.reason,
         attempts: parked.attempts,
         tried_at: parked.at,

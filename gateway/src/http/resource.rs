@@ -9,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use engine::journal::Document;
-use engine::{Entity, Versioned};
+use engine::{Entity, Error, Versioned};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -324,6 +324,10 @@ async fn history_of<R: Resource>(
     let entities = call.entities::<R>()?;
     let events = entities.history(entity.tenant, id, after, limit).await?;
     let last = events.last().map_or(after, |event| event.version);
+    if events.len() < limit as usize && last < entity.version {
+        let what = format!("{} {} lacks event {}", R::KIND, entity.id, last + 1);
+        return Err(Error::Damaged(what).into());
+    }
     let next_cursor = (last < entity.version).then(|| last.to_string());
     let data = events.iter().map(events::render).collect();
     Ok(page(data, next_cursor))

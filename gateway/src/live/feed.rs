@@ -1,8 +1,8 @@
 //! A company's events of all contexts in one feed, a page at a time.
 
 use engine::feed::Positions;
-use engine::journal::TenantPage;
-use engine::{Engine, Recorded, Shard};
+use engine::journal::{Read, TenantPage};
+use engine::{Engine, Shard};
 use uuid::Uuid;
 
 use super::cursor::Vector;
@@ -18,7 +18,7 @@ const SPAN: u32 = 1_000;
 #[derive(Debug)]
 pub struct Page {
     /// The events, each with the index of its context; those of one shard in order.
-    pub events: Vec<(usize, Recorded)>,
+    pub events: Vec<(usize, Read)>,
     /// How far the feed has been read with them.
     pub after: Vector,
     /// Whether that is as far as it went when it was read.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use engine::feed::Reader;
+use engine::journal::{Read, place};
 use engine::{Engine, Recorded};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
@@ -128,7 +129,7 @@ impl Drop for Seat {
 }
 
 /// Events of a context, by its place in [`CONTEXTS`].
-pub(super) type Batch = (usize, Vec<Arc<Recorded>>);
+pub(super) type Batch = (usize, Vec<Read<Arc<Recorded>>>);
 
 /// The one task that fans events out: one for all contexts, since a company's cursor counts the
 /// events of all of them, and must not count any that is not yet in the channel.
@@ -140,12 +141,18 @@ struct Fan {
 impl Fan {
     async fn run(mut self, mut incoming: mpsc::Receiver<Batch>) {
         while let Some((context, events)) = incoming.recv().await {
-            events.iter().for_each(|event| self.publish(context, event));
+            for event in events {
+                let (shard, seq) = place(&event);
+                self.position.advance(context, shard, seq);
+                // Nobody knows to whom a damaged one belongs; the reader has logged it.
+                if let Ok(event) = event {
+                    self.publish(context, &event);
+                }
+            }
         }
     }
 
-    fn publish(&mut self, context: usize, event: &Recorded) {
-        self.position.advance(context, event.shard, event.seq);
+    fn publish(&self, context: usize, event: &Recorded) {
         for topic in topic::of(event) {
             let channel = self.channels.get(&topic.key()).map(|it| Arc::clone(&it));
             if let Some(channel) = channel {

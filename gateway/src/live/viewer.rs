@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Engine;
+use engine::journal::place;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -12,9 +13,11 @@ use super::channel::Entry;
 use super::cursor::Vector;
 use super::feed;
 use super::hub::{Hub, Seat};
-use super::message::Message;
+use super::message::{self, Message};
 use super::position::Position;
 use super::topic::{self, Kind, Topic};
+use crate::app::CONTEXTS;
+use crate::http::events;
 use crate::problem::Problem;
 
 /// Messages made at a time.
@@ -190,13 +193,20 @@ impl Viewer {
         let mut messages = Vec::with_capacity(page.events.len());
         let last = page.events.len().saturating_sub(1);
         for (index, (context, event)) in page.events.iter().enumerate() {
-            position.advance(*context, event.shard, event.seq);
+            let (shard, seq) = place(event);
+            position.advance(*context, shard, seq);
             if index == last {
                 // With its last event a page says how far it looked in all shards.
                 position.clone_from(&page.after);
             }
             let cursor: Arc<str> = position.encode(tenant).into();
-            let text = topic::text(&self.topic, &cursor, event);
+            let text = match event {
+                Ok(event) => topic::text(&self.topic, &cursor, event),
+                Err(damaged) => {
+                    let damaged = events::raw_damaged(CONTEXTS[*context], damaged);
+                    damaged.map(|it| message::event(&self.label, &cursor, &it))
+                }
+            };
             messages.extend(text.map(|text| Message::event(cursor, text)));
         }
         self.position = Position::Own(tenant, page.after);

@@ -161,12 +161,14 @@ impl<'a> From<&EventPlan<'a>> for EventCells<'a> {
         let (append, event) = (plan.append, plan.event);
         let EntityKey { kind, id } = append.key;
         let personal = event.personal.as_deref();
-        Self {
+        let version = int(plan.version);
+        let personal_checksum = personal.map(|text| checksum::text(id, version, text).into());
+        let mut cells = Self {
             shard: append.lease.shard.0.into(),
             seq: int(plan.seq),
             kind,
             entity: id,
-            version: int(plan.version),
+            version,
             tenant: append.tenant,
             at: ms(plan.at),
             name: event.name,
@@ -176,8 +178,31 @@ impl<'a> From<&EventPlan<'a>> for EventCells<'a> {
             principal: &append.principal,
             request_id: &append.request_id,
             cause: append.cause.as_deref(),
-            checksum: checksum::event(kind, id, plan.version, event.name, &event.data).into(),
-            personal_checksum: personal.map(|text| checksum::text(id, plan.version, text).into()),
+            checksum: 0,
+            personal_checksum,
+        };
+        cells.checksum = cells.row().checksum().into();
+        cells
+    }
+}
+
+impl EventCells<'_> {
+    fn row(&self) -> checksum::Event<'_> {
+        checksum::Event {
+            shard: self.shard,
+            seq: self.seq,
+            kind: self.kind,
+            entity: self.entity,
+            version: self.version,
+            tenant: self.tenant,
+            at: self.at,
+            name: self.name,
+            schema: self.schema,
+            data: self.data,
+            personal_checksum: self.personal_checksum,
+            principal: self.principal,
+            request_id: self.request_id,
+            cause: self.cause,
         }
     }
 }
@@ -211,17 +236,17 @@ pub(crate) struct DocumentCells<'a> {
 impl<'a> From<&'a DocumentPlan> for DocumentCells<'a> {
     fn from(plan: &'a DocumentPlan) -> Self {
         let EntityKey { kind, id } = plan.key;
-        let checksum = |text: &str| i64::from(checksum::text(id, plan.version, text));
+        let version = int(plan.version);
         let state = match &plan.state {
             StateText::Full(text) => Some(text.as_str()),
             StateText::Listed | StateText::Kept => None,
         };
-        Self {
+        let mut cells = Self {
             kind,
             id,
             tenant: plan.tenant,
             base_version: int(plan.base_version),
-            version: int(plan.version),
+            version,
             schema: plan.schema.into(),
             created_at: ms(plan.created_at),
             updated_at: ms(plan.updated_at),
@@ -232,10 +257,33 @@ impl<'a> From<&'a DocumentPlan> for DocumentCells<'a> {
             flagged: plan.index.flagged,
             text: &plan.index.text,
             listed: &plan.listed,
-            listed_checksum: checksum(&plan.listed),
-            state_version: (plan.state != StateText::Kept).then(|| int(plan.version)),
+            listed_checksum: 0,
+            state_version: (plan.state != StateText::Kept).then_some(version),
             state,
-            state_checksum: state.map(checksum),
+            state_checksum: state.map(|text| checksum::text(id, version, text).into()),
+        };
+        cells.listed_checksum = cells.row().checksum().into();
+        cells
+    }
+}
+
+impl DocumentCells<'_> {
+    fn row(&self) -> checksum::Document<'_> {
+        checksum::Document {
+            kind: self.kind,
+            id: self.id,
+            tenant: self.tenant,
+            version: self.version,
+            schema: self.schema,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            reference: self.reference,
+            status: self.status,
+            parent: self.parent,
+            site: self.site,
+            flagged: self.flagged,
+            text: self.text,
+            listed: self.listed,
         }
     }
 }

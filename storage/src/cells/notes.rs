@@ -2,7 +2,7 @@
 
 use engine::EntityKey;
 use engine::journal::plan::TimerPlan;
-use engine::journal::{Checkpoint, NewAnswer, Parked};
+use engine::journal::{Checkpoint, NewAnswer, Parked, place};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
@@ -93,11 +93,12 @@ impl<'a> From<&&'a Checkpoint> for CheckpointCells<'a> {
 #[derive(Serialize)]
 pub(crate) struct ParkedCells<'a> {
     pub(crate) subscriber: &'a str,
-    pub(crate) event: String,
+    pub(crate) event: &'a str,
     pub(crate) shard: i32,
     pub(crate) seq: i64,
-    pub(crate) entity: Uuid,
-    pub(crate) version: i64,
+    /// Null where the event could not be read, and so nothing need be there.
+    pub(crate) entity: Option<Uuid>,
+    pub(crate) version: Option<i64>,
     pub(crate) reason: &'a str,
     pub(crate) attempts: i64,
     pub(crate) at: i64,
@@ -105,13 +106,15 @@ pub(crate) struct ParkedCells<'a> {
 
 impl<'a> From<&&'a Parked> for ParkedCells<'a> {
     fn from(parked: &&'a Parked) -> Self {
+        let (shard, seq) = place(&parked.event);
+        let event = parked.event.as_ref().ok();
         Self {
             subscriber: &parked.subscriber,
-            event: parked.event.id(),
-            shard: parked.event.shard.0.into(),
-            seq: int(parked.event.seq),
-            entity: parked.event.entity,
-            version: int(parked.event.version),
+            event: &parked.id,
+            shard: shard.0.into(),
+            seq: int(seq),
+            entity: event.map(|it| it.entity),
+            version: event.map(|it| int(it.version)),
             reason: &parked.reason,
             attempts: parked.attempts.into(),
             at: ms(parked.at),

@@ -26,14 +26,15 @@ async fn park(connection: &mut PgConnection, rows: &[ParkedCells<'_>]) -> Result
          FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::uuid[], $6::bigint[], \
          $7::text[], $8::bigint[], $9::bigint[]) \
          AS n(subscriber, event, shard, seq, entity, version, reason, attempts, at) \
-         JOIN events e ON e.shard = n.shard AND e.seq = n.seq \
-         AND e.entity = n.entity AND e.version = n.version \
+         WHERE n.entity IS NULL OR EXISTS (SELECT 1 FROM events e \
+         WHERE e.shard = n.shard AND e.seq = n.seq \
+         AND e.entity = n.entity AND e.version = n.version) \
          ON CONFLICT (subscriber, event) DO UPDATE \
          SET reason = excluded.reason, attempts = excluded.attempts, at = excluded.at",
     );
     statement
         .bind(column(rows, |row| row.subscriber))
-        .bind(column(rows, |row| row.event.as_str()))
+        .bind(column(rows, |row| row.event))
         .bind(column(rows, |row| row.shard))
         .bind(column(rows, |row| row.seq))
         .bind(column(rows, |row| row.entity))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engine::journal::Error;
+use engine::journal::checksum::FORMAT;
 use sqlx::migrate::Migrate as _;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
@@ -95,17 +96,13 @@ async fn holders(options: &PgConnectOptions, waiting: i32) -> String {
 async fn set_up(connection: &mut PgConnection, shards: u16) -> Result<(), Error> {
     let count = i32::from(shards);
     let made = sqlx::query(
-        "WITH made AS (INSERT INTO meta (id, shards) VALUES (1, $1) \
+        "WITH made AS (INSERT INTO meta (id, shards, format) VALUES (1, $1, $2) \
          ON CONFLICT DO NOTHING RETURNING shards) \
          INSERT INTO leases (shard) SELECT generate_series(0, shards - 1) FROM made",
     );
-    within(made.bind(count).execute(&mut *connection)).await?;
-    let stored = sqlx::query_scalar("SELECT shards FROM meta");
-    let stored: i32 = within(stored.fetch_one(connection)).await?;
-    if stored == count {
-        return Ok(());
-    }
-    Err(Error::Refused(format!(
-        "the journal has {stored} shards and was opened with {shards}"
-    )))
+    let made = made.bind(count).bind(FORMAT);
+    within(made.execute(&mut *connection)).await?;
+    let stored = sqlx::query_as("SELECT shards, format FROM meta");
+    let stored = within(stored.fetch_one(connection)).await?;
+    migrations::check(stored, count)
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use engine::journal::plan::{cut_page, tenant_bounds};
-use engine::journal::{Document, Error, RequestRow, TenantPage};
+use engine::journal::{Document, Error, Read, RequestRow, TenantPage};
 use engine::{EntityKey, Shard};
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
@@ -92,7 +92,8 @@ pub(super) async fn tenant_feed(
         .bind(column(&open, |bound| bound.until))
         .bind(tenant)
         .bind(i64::from(limit));
-    let events = all(reads.rows::<EventRow>(query).await?)?;
+    let rows = reads.rows::<EventRow>(query).await?;
+    let events = rows.into_iter().map(Read::from).collect();
     Ok(cut_page(events, &bounds, limit))
 }
 

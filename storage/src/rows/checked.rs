@@ -2,75 +2,153 @@
 //! without their damaged part, because it can be rebuilt.
 
 use engine::Recorded;
-use engine::journal::{Document, Error, checksum};
-use sqlx::FromRow;
+use engine::journal::{Damaged, Document, Error, Read, checksum};
+use sqlx::error::BoxDynError;
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use uuid::Uuid;
 
 use crate::values::{Text, moment, number};
 
 use super::shard;
 
-/// A row of `events`.
+/// A row of `events`, or what is known of one that is damaged.
+pub(crate) struct EventRow(Read);
+
+/// The columns of `events`.
 #[derive(FromRow)]
-pub(crate) struct EventRow {
+struct EventColumns {
     shard: i32,
     seq: i64,
-    kind: String,
+    kind: Text,
     entity: Uuid,
     version: i64,
     tenant: Uuid,
     at: i64,
-    name: String,
+    name: Text,
     schema: i32,
     data: Text,
     personal: Option<Text>,
-    principal: String,
-    request_id: String,
-    cause: Option<String>,
+    principal: Text,
+    request_id: Text,
+    cause: Option<Text>,
     checksum: i64,
     personal_checksum: Option<i64>,
+}
+
+/// A column that does not even decode must not take the rows beside it away.
+impl<'r, R: Row> FromRow<'r, R> for EventRow
+where
+    EventColumns: FromRow<'r, R>,
+    &'static str: ColumnIndex<R>,
+    i32: Decode<'r, R::Database> + Type<R::Database>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let why = match EventColumns::from_row(row) {
+            Ok(columns) => return Ok(Self(columns.checked())),
+            Err(sqlx::Error::ColumnDecode { source, .. }) => source,
+            Err(other) => return Err(other),
+        };
+        let (stored, seq): (i32, i64) = (row.try_get("shard")?, row.try_get("seq")?);
+        let decoded = |error: Error| sqlx::Error::Decode(BoxDynError::from(error));
+        Ok(Self(Err(Damaged {
+            shard: shard(stored).map_err(decoded)?,
+            seq: number(seq).map_err(decoded)?,
+            what: format!("the event at {stored}/{seq}: {why}"),
+        })))
+    }
+}
+
+impl From<EventRow> for Read {
+    fn from(row: EventRow) -> Self {
+        row.0
+    }
 }
 
 impl TryFrom<EventRow> for Recorded {
     type Error = Error;
 
     fn try_from(row: EventRow) -> Result<Self, Error> {
-        row.check()?;
-        Ok(Self {
-            shard: shard(row.shard)?,
-            seq: number(row.seq)?,
-            kind: row.kind.into(),
-            entity: row.entity,
-            version: number(row.version)?,
-            tenant: row.tenant,
-            at: moment(row.at)?,
-            name: row.name.into(),
-            schema: number(row.schema.into())?,
-            data: row.data.0.into(),
-            personal: row.personal.map(|text| text.0.into()),
-            principal: row.principal.into(),
-            request_id: row.request_id.into(),
-            cause: row.cause.map(Into::into),
-        })
+        Ok(row.0?)
     }
 }
 
-impl EventRow {
-    fn check(&self) -> Result<(), Error> {
-        let version = number(self.version)?;
-        let data = checksum::event(&self.kind, self.entity, version, &self.name, &self.data.0);
-        let is_sound = i64::from(data) == self.checksum
-            && self
-                .personal
-                .as_ref()
-                .is_none_or(|text| is_sound(self.entity, version, text, self.personal_checksum));
-        if is_sound {
-            Ok(())
-        } else {
-            let Self { kind, entity, .. } = self;
-            let what = format!("event {version} of {kind} {entity}");
-            tracing::error!(what, "stored data does not match its checksum");
-            Err(Error::Damaged(what))
+/// The events before the first that is damaged.
+pub(crate) fn before_damage(rows: Vec<EventRow>) -> Result<Vec<Recorded>, Damaged> {
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        match row.0 {
+            Ok(event) => events.push(event),
+            Err(damaged) if events.is_empty() => return Err(damaged),
+            Err(_) => break,
+        }
+    }
+    Ok(events)
+}
+
+impl EventColumns {
+    fn checked(self) -> Read {
+        let (kind, entity, version) = (&self.kind.0, self.entity, self.version);
+        let what = format!("event {version} of {kind} {entity}");
+        let (stored, seq) = (self.shard, self.seq);
+        let damaged = |why: String| {
+            let what = format!("{what}, at {stored}/{seq}: {why}");
+            tracing::error!(what, "stored data is damaged");
+            Damaged {
+                shard: engine::Shard(u16::try_from(stored).unwrap_or_default()),
+                seq: u64::try_from(seq).unwrap_or_default(),
+                what,
+            }
+        };
+        if !self.is_sound() {
+            return Err(damaged("it does not match its checksum".into()));
+        }
+        self.recorded().map_err(|why| damaged(why.to_string()))
+    }
+
+    fn recorded(self) -> Result<Recorded, Error> {
+        Ok(Recorded {
+            shard: shard(self.shard)?,
+            seq: number(self.seq)?,
+            kind: self.kind.0.into(),
+            entity: self.entity,
+            version: number(self.version)?,
+            tenant: self.tenant,
+            at: moment(self.at)?,
+            name: self.name.0.into(),
+            schema: number(self.schema.into())?,
+            data: self.data.0.into(),
+            personal: self.personal.map(|text| text.0.into()),
+            principal: self.principal.0.into(),
+            request_id: self.request_id.0.into(),
+            cause: self.cause.map(|text| text.0.into()),
+        })
+    }
+
+    fn is_sound(&self) -> bool {
+        let personal = self.personal.as_ref();
+        i64::from(self.row().checksum()) == self.checksum
+            && personal.is_none_or(|text| {
+                is_sound(self.entity, self.version, text, self.personal_checksum)
+            })
+    }
+
+    fn row(&self) -> checksum::Event<'_> {
+        checksum::Event {
+            shard: self.shard,
+            seq: self.seq,
+            kind: &self.kind.0,
+            entity: self.entity,
+            version: self.version,
+            tenant: self.tenant,
+            at: self.at,
+            name: &self.name.0,
+            schema: self.schema,
+            data: &self.data.0,
+            personal_checksum: self.personal_checksum,
+            principal: &self.principal.0,
+            request_id: &self.request_id.0,
+            cause: self.cause.as_ref().map(|text| &*text.0),
         }
     }
 }
@@ -78,12 +156,19 @@ impl EventRow {
 /// A row of `documents`. Lists leave the full state out.
 #[derive(FromRow)]
 pub(crate) struct DocumentRow {
+    kind: Text,
     id: Uuid,
     tenant: Uuid,
     version: i64,
     schema: i64,
     created_at: i64,
     updated_at: i64,
+    reference: Option<Text>,
+    status: Text,
+    parent: Option<Uuid>,
+    site: Option<Uuid>,
+    flagged: bool,
+    text: Text,
     listed: Text,
     listed_checksum: i64,
     #[sqlx(default)]
@@ -97,28 +182,57 @@ pub(crate) struct DocumentRow {
 impl TryFrom<DocumentRow> for Document {
     type Error = Error;
 
+    /// Of a damaged row nothing is believed, and so there is no state either: it is made of the
+    /// events.
     fn try_from(row: DocumentRow) -> Result<Self, Error> {
-        let version = number(row.version)?;
-        let listed = sound(row.id, version, row.listed, Some(row.listed_checksum));
-        let state = match (row.state_version, row.state) {
-            (None, _) => None,
-            (Some(stored), Some(text)) => {
-                let stored = number(stored)?;
-                sound(row.id, stored, text, row.state_checksum).map(|text| (stored, text))
-            }
-            // What lists show is the full state.
-            (Some(_), None) => listed.clone().map(|text| (version, text)),
-        };
+        let is_sound = i64::from(row.row().checksum()) == row.listed_checksum;
+        let state = if is_sound { row.state() } else { None };
+        if !is_sound || (row.state_version.is_some() && state.is_none()) {
+            let (entity, version) = (row.id, row.version);
+            tracing::error!(%entity, version, "a stored document does not match its checksum");
+        }
         Ok(Self {
             id: row.id,
             tenant: row.tenant,
-            version,
+            version: number(row.version)?,
             schema: number(row.schema)?,
             created_at: moment(row.created_at)?,
             updated_at: moment(row.updated_at)?,
-            listed,
+            listed: is_sound.then_some(row.listed.0),
             state,
         })
+    }
+}
+
+impl DocumentRow {
+    fn state(&self) -> Option<(u64, String)> {
+        let stored = self.state_version?;
+        let (version, text) = match (&self.state, self.state_checksum) {
+            (Some(text), sum) => is_sound(self.id, stored, text, sum).then_some((stored, text)),
+            // What lists show is the full state.
+            (None, None) => Some((self.version, &self.listed)),
+            (None, Some(_)) => None,
+        }?;
+        Some((version.try_into().ok()?, text.0.clone()))
+    }
+
+    fn row(&self) -> checksum::Document<'_> {
+        checksum::Document {
+            kind: &self.kind.0,
+            id: self.id,
+            tenant: self.tenant,
+            version: self.version,
+            schema: self.schema,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            reference: self.reference.as_ref().map(|text| &*text.0),
+            status: &self.status.0,
+            parent: self.parent,
+            site: self.site,
+            flagged: self.flagged,
+            text: &self.text.0,
+            listed: &self.listed.0,
+        }
     }
 }
 
@@ -145,15 +259,6 @@ pub(crate) fn in_places(
     Ok(places)
 }
 
-/// The text, unless it is damaged.
-fn sound(entity: Uuid, version: u64, text: Text, stored: Option<i64>) -> Option<String> {
-    if is_sound(entity, version, &text, stored) {
-        return Some(text.0);
-    }
-    tracing::error!(%entity, version, "a stored document does not match its checksum");
-    None
-}
-
-fn is_sound(entity: Uuid, version: u64, text: &Text, stored: Option<i64>) -> bool {
+fn is_sound(entity: Uuid, version: i64, text: &Text, stored: Option<i64>) -> bool {
     stored == Some(checksum::text(entity, version, &text.0).into())
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::values::{moment, number};
 
-pub(crate) use checked::{DocumentRow, EventRow, in_places};
+pub(crate) use checked::{DocumentRow, EventRow, before_damage, in_places};
 
 /// The holder's part of a row of `claims`.
 #[derive(FromRow)]
@@ -122,6 +122,7 @@ impl TryFrom<KeyRow> for ((String, String), RequestRow) {
 #[derive(FromRow)]
 pub(crate) struct ParkedRow {
     subscriber: String,
+    id: String,
     reason: String,
     attempts: i64,
     tried_at: i64,
@@ -135,7 +136,8 @@ impl TryFrom<ParkedRow> for Parked {
     fn try_from(row: ParkedRow) -> Result<Self, Error> {
         Ok(Self {
             subscriber: row.subscriber,
-            event: row.event.try_into()?,
+            id: row.id,
+            event: row.event.into(),
             reason: row.reason,
             attempts: number(row.attempts)?,
             at: moment(row.tried_at)?,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use engine::journal::Error;
+use engine::journal::checksum::FORMAT;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
@@ -81,19 +82,21 @@ pub(super) async fn prepare(
 async fn set_up(connection: &mut SqliteConnection, shards: u16) -> Result<(), Error> {
     let made = make_shards(connection, shards).await;
     let stored = made.map_err(|failed| error::of(&failed))?;
-    if stored == i32::from(shards) {
-        return Ok(());
-    }
-    Err(Error::Refused(format!(
-        "the journal has {stored} shards and was opened with {shards}"
-    )))
+    migrations::check(stored, shards.into())
 }
 
-async fn make_shards(connection: &mut SqliteConnection, shards: u16) -> Result<i32, sqlx::Error> {
+/// How many shards there are, and in which format.
+async fn make_shards(
+    connection: &mut SqliteConnection,
+    shards: u16,
+) -> Result<(i32, i32), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let meta = sqlx::query("INSERT INTO meta (id, shards) VALUES (1, $1) ON CONFLICT DO NOTHING");
+    let meta = sqlx::query(
+        "INSERT INTO meta (id, shards, format) VALUES (1, $1, $2) ON CONFLICT DO NOTHING",
+    );
     let meta = meta
         .bind(i32::from(shards))
+        .bind(FORMAT)
         .execute(&mut *transaction)
         .await?;
     if meta.rows_affected() > 0 {
@@ -107,7 +110,7 @@ async fn make_shards(connection: &mut SqliteConnection, shards: u16) -> Result<i
             .execute(&mut *transaction)
             .await?;
     }
-    let stored = sqlx::query_scalar("SELECT shards FROM meta");
+    let stored = sqlx::query_as("SELECT shards, format FROM meta");
     let stored = stored.fetch_one(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(stored)

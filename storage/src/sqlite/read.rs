@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use engine::journal::plan::{cut_page, tenant_bounds};
-use engine::journal::{Document, Error, RequestRow, TenantPage};
+use engine::journal::{Document, Error, Read, RequestRow, TenantPage};
 use engine::{EntityKey, Shard};
 use sqlx::Sqlite;
 use sqlx::query::QueryAs;
@@ -78,6 +78,7 @@ pub(super) async fn tenant_feed(
          WHERE e.tenant = $2 ORDER BY e.seq - (n.value ->> 'after'), e.shard LIMIT $3"
     ));
     let query = query.bind(json(&open)?).bind(tenant).bind(i64::from(limit));
-    let events = all(reads.rows::<EventRow>(query).await?)?;
+    let rows = reads.rows::<EventRow>(query).await?;
+    let events = rows.into_iter().map(Read::from).collect();
     Ok(cut_page(events, &bounds, limit))
 }

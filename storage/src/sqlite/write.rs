@@ -174,11 +174,12 @@ WHERE true ON CONFLICT (subscriber, shard) DO UPDATE SET seq = excluded.seq";
 
 const PARK: &str = "
 INSERT INTO parked (subscriber, event, shard, seq, reason, attempts, at)
-SELECT n.value ->> 'subscriber', n.value ->> 'event', e.shard, e.seq, n.value ->> 'reason',
-    n.value ->> 'attempts', n.value ->> 'at'
-FROM json_each($1) n CROSS JOIN events e
-    ON e.shard = n.value ->> 'shard' AND e.seq = n.value ->> 'seq'
-WHERE e.entity = unhex(n.value ->> 'entity', '-') AND e.version = n.value ->> 'version'
+SELECT n.value ->> 'subscriber', n.value ->> 'event', n.value ->> 'shard', n.value ->> 'seq',
+    n.value ->> 'reason', n.value ->> 'attempts', n.value ->> 'at'
+FROM json_each($1) n
+WHERE n.value ->> 'entity' IS NULL OR EXISTS (SELECT 1 FROM events e
+    WHERE e.shard = n.value ->> 'shard' AND e.seq = n.value ->> 'seq'
+    AND e.entity = unhex(n.value ->> 'entity', '-') AND e.version = n.value ->> 'version')
 ON CONFLICT (subscriber, event)
 DO UPDATE SET reason = excluded.reason, attempts = excluded.attempts, at = excluded.at";
 

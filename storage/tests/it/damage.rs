@@ -1,8 +1,8 @@
-//! Damage: stored text that does not match its checksum is noticed when it is read.
+//! Damage: what is stored and does not match its checksum is noticed when it is read.
 
 use engine::Shard;
 use engine::journal::{Error, Journal, Query};
-use sqlx::{Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 use uuid::Uuid;
 
 use crate::draft::{KIND, append, commit, key, lease, load};
@@ -31,9 +31,10 @@ fn all() -> Query {
     }
 }
 
-async fn is_noticed(journal: &dyn Journal, run: impl AsyncFn(&'static str)) {
+/// With one event.
+async fn is_noticed(journal: &dyn Journal, run: &impl AsyncFn(String)) {
+    let run = async |statement: &str| run(statement.to_owned()).await;
     let held = lease(journal, 1).await;
-    commit(journal, append(held, 1, 0)).await.unwrap();
     run(DOCUMENT).await;
     let document = load(journal, 1).await.unwrap();
     assert_eq!(
@@ -63,20 +64,101 @@ async fn events_are_damaged(journal: &dyn Journal) {
     assert!(matches!(feed, Err(Error::Damaged(_))), "{feed:?}");
 }
 
+const EVENT_COLUMNS: [(&str, &str); 16] = [
+    ("shard", "2"),
+    ("seq", "seq + 1"),
+    ("kind", "'package'"),
+    ("entity", "tenant"),
+    ("version", "version + 1"),
+    ("tenant", "entity"),
+    ("at", "at + 1"),
+    ("name", "'lost'"),
+    ("schema", "schema + 1"),
+    ("data", "'{}'"),
+    ("personal", "'{}'"),
+    ("principal", "'usr_2'"),
+    ("request_id", "'req_2'"),
+    ("cause", "''"),
+    ("checksum", "checksum + 1"),
+    ("personal_checksum", "NULL"),
+];
+const DOCUMENT_COLUMNS: [(&str, &str); 14] = [
+    ("tenant", "id"),
+    ("version", "version + 1"),
+    ("schema", "schema + 1"),
+    ("created_at", "created_at + 1"),
+    ("updated_at", "updated_at + 1"),
+    ("reference", "NULL"),
+    ("status", "'closed'"),
+    ("parent", "NULL"),
+    ("site", "id"),
+    ("text", "''"),
+    ("listed", "'{}'"),
+    ("listed_checksum", "listed_checksum + 1"),
+    ("state", "'{}'"),
+    ("state_checksum", "1"),
+];
+
+/// Of a first event, and its document.
+async fn every_column_counts(journal: &dyn Journal, run: &impl AsyncFn(String)) {
+    let held = lease(journal, 1).await;
+    commit(journal, append(held, 1, 0)).await.unwrap();
+    for (table, columns) in [
+        ("events", &EVENT_COLUMNS[..]),
+        ("documents", &DOCUMENT_COLUMNS),
+    ] {
+        run(format!(
+            "CREATE TABLE kept_{table} AS SELECT * FROM {table}"
+        ))
+        .await;
+        for (column, other) in columns {
+            assert!(is_sound(journal, table).await, "{table}.{column}");
+            run(format!("UPDATE {table} SET {column} = {other}")).await;
+            assert!(!is_sound(journal, table).await, "{table}.{column}");
+            run(format!(
+                "UPDATE {table} SET {column} = (SELECT {column} FROM kept_{table})"
+            ))
+            .await;
+        }
+    }
+}
+
+/// Whether the one event, or the one document, is read as it was written.
+async fn is_sound(journal: &dyn Journal, table: &str) -> bool {
+    if table == "documents" {
+        return load(journal, 1).await.unwrap().state.is_some();
+    }
+    for shard in [1, 2] {
+        match journal.feed(Shard(shard), 0, 10).await {
+            Ok(events) if events.is_empty() => {}
+            Ok(_) => return true,
+            Err(Error::Damaged(_)) => return false,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    false
+}
+
 #[tokio::test]
 async fn sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(&sqlite_url(&folder)).await;
     let file = format!("sqlite:{}/order.db", folder.path().display());
-    let run = async |statement: &'static str| {
+    let run = async |statement: String| {
         let mut beside = sqlx::SqliteConnection::connect(&file).await.unwrap();
-        beside.execute(statement).await.unwrap();
+        beside.execute(AssertSqlSafe(statement)).await.unwrap();
         beside.close().await.unwrap();
     };
-    is_noticed(&*journal, run).await;
+    every_column_counts(&*journal, &run).await;
+    is_noticed(&*journal, &run).await;
     // Bytes that are no text at all.
-    run("UPDATE documents SET listed = CAST(x'7bff7d' AS TEXT)").await;
+    run("UPDATE documents SET listed = CAST(x'7bff7d' AS TEXT)".into()).await;
     assert_eq!(load(&*journal, 1).await.unwrap().listed, None);
+    run("UPDATE events SET principal = CAST(x'7bff7d' AS TEXT)".into()).await;
+    assert!(!is_sound(&*journal, "events").await);
+    // And no id.
+    run("UPDATE events SET principal = 'usr_1', tenant = x'07'".into()).await;
+    assert!(!is_sound(&*journal, "events").await);
 }
 
 #[tokio::test]
@@ -85,10 +167,11 @@ async fn postgres() {
     let database = database(&server).await;
     let url = &database.url;
     let journal = open(url).await;
-    let run = async |statement: &'static str| {
+    let run = async |statement: String| {
         let mut beside = sqlx::PgConnection::connect(url).await.unwrap();
         beside.execute("SET search_path = \"order\"").await.unwrap();
-        beside.execute(statement).await.unwrap();
+        beside.execute(AssertSqlSafe(statement)).await.unwrap();
     };
-    is_noticed(&*journal, run).await;
+    every_column_counts(&*journal, &run).await;
+    is_noticed(&*journal, &run).await;
 }

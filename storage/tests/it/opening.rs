@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::journal::Error;
 use sqlx::migrate::Migrate as _;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 
 use crate::draft::{agreed_version, append, commit, is_committed, lease, load};
 use crate::make::{SHARDS, database, open, server, sqlite_url};
@@ -45,6 +45,15 @@ async fn contexts_are_kept_apart(url: &str) {
     assert!(matches!(unknown, Err(Error::Refused(_))));
 }
 
+/// What it holds would read as damaged.
+async fn another_format_is_refused(url: &str, make_old: impl AsyncFn()) {
+    drop(open(url).await);
+    make_old().await;
+    let why = storage::open(url, "order", SHARDS, 2).await.err();
+    let why = why.map(|error| error.to_string()).unwrap_or_default();
+    assert!(why.contains("in format 1"), "{why}");
+}
+
 #[tokio::test]
 async fn sqlite() {
     let folder = tempfile::tempdir().unwrap();
@@ -54,6 +63,15 @@ async fn sqlite() {
     let folder = tempfile::tempdir().unwrap();
     another_number_of_shards_is_refused(&sqlite_url(&folder)).await;
     contexts_are_kept_apart(&sqlite_url(&folder)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!("sqlite:{}/order.db", folder.path().display());
+    let make_old = async || {
+        let mut beside = SqliteConnection::connect(&file).await.unwrap();
+        let made = beside.execute("UPDATE meta SET format = 1");
+        made.await.unwrap();
+        beside.close().await.unwrap();
+    };
+    another_format_is_refused(&sqlite_url(&folder), make_old).await;
 }
 
 #[tokio::test]
@@ -62,6 +80,9 @@ async fn postgres() {
     reopening_keeps_everything(&database(&server).await.url).await;
     another_number_of_shards_is_refused(&database(&server).await.url).await;
     contexts_are_kept_apart(&database(&server).await.url).await;
+    let database = database(&server).await;
+    let make_old = async || database.run("UPDATE \"order\".meta SET format = 1").await;
+    another_format_is_refused(&database.url, make_old).await;
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Journal>) {
             tenants_page_over_many_shards,
         }
         subscribers {
-            keep_checkpoints, checkpoints_need_a_lease, park_and_unpark, parked_in_order, what_is_not_parked_is_not_found,
+            keep_checkpoints, checkpoints_need_a_lease, park_and_unpark, park_what_is_damaged, parked_in_order, what_is_not_parked_is_not_found,
         }
         lists {
             filter_by_every_column, conditions_hold_together, search_without_case,

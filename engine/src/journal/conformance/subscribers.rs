@@ -2,7 +2,7 @@
 
 use super::draft::{append, at, lease, settle};
 use crate::envelope::{Recorded, Shard};
-use crate::journal::{Batch, Checkpoint, Error, Journal, Lease, Parked};
+use crate::journal::{Batch, Checkpoint, Damaged, Error, Journal, Lease, Parked, place};
 
 fn checkpoint(subscriber: &str, lease: Lease, seq: u64) -> Checkpoint {
     Checkpoint {
@@ -15,7 +15,8 @@ fn checkpoint(subscriber: &str, lease: Lease, seq: u64) -> Checkpoint {
 fn parked(event: &Recorded, attempts: u32) -> Parked {
     Parked {
         subscriber: "saga".into(),
-        event: event.clone(),
+        id: event.id(),
+        event: Ok(event.clone()),
         reason: format!("tried {attempts} times"),
         attempts,
         at: at(attempts.into()),
@@ -111,14 +112,57 @@ pub(super) async fn park_and_unpark(journal: &dyn Journal) -> Result<(), Error> 
     Ok(())
 }
 
+/// Under its place, whatever is there, and read again whenever it is asked for.
+pub(super) async fn park_what_is_damaged(journal: &dyn Journal) -> Result<(), Error> {
+    let lease = lease(journal, 1).await?;
+    settle(journal, [append(lease, 1, 0, 2)]).await?;
+    let damaged = |seq| Damaged {
+        shard: Shard(1),
+        seq,
+        what: "it is damaged".into(),
+    };
+    let parked = |seq| Parked {
+        subscriber: "saga".into(),
+        id: damaged(seq).id(),
+        event: Err(damaged(seq)),
+        reason: "it is damaged".into(),
+        attempts: 0,
+        at: at(1),
+    };
+    let batch = Batch {
+        parks: vec![parked(2), parked(9)],
+        ..Batch::default()
+    };
+    journal.commit(&batch).await?;
+    let found = journal.parked("saga", None, 10).await?;
+    let expected = Parked {
+        event: Ok(journal.feed(Shard(1), 1, 1).await?.remove(0)),
+        ..parked(2)
+    };
+    assert_eq!(found[0], expected);
+    assert_eq!(
+        (&found[1].id, place(&found[1].event)),
+        (&parked(9).id, (Shard(1), 9))
+    );
+    assert!(found[1].event.is_err());
+    let unparks = vec![("saga".into(), parked(2).id)];
+    let batch = Batch {
+        unparks,
+        ..Batch::default()
+    };
+    journal.commit(&batch).await?;
+    assert_eq!(journal.parked_event("saga", &parked(2).id).await?, None);
+    Ok(())
+}
+
 pub(super) async fn parked_in_order(journal: &dyn Journal) -> Result<(), Error> {
     let lease = lease(journal, 1).await?;
     settle(journal, [append(lease, 1, 0, 11), append(lease, 2, 0, 1)]).await?;
     let events = journal.feed(Shard(1), 0, 12).await?;
     let mut expected: Vec<_> = (1..).zip(&events).map(|(at, it)| parked(it, at)).collect();
     // As text: the eleventh event of an entity comes before its second.
-    expected.sort_by_key(|parked| parked.event.id());
-    assert!(!expected.is_sorted_by_key(|parked| parked.event.seq));
+    expected.sort_by_key(|parked| parked.id.clone());
+    assert!(!expected.is_sorted_by_key(|parked| place(&parked.event)));
     let elsewhere = Parked {
         subscriber: "else".into(),
         ..parked(&events[0], 1)
@@ -131,11 +175,11 @@ pub(super) async fn parked_in_order(journal: &dyn Journal) -> Result<(), Error> 
     assert_eq!(journal.parked("saga", None, 20).await?, expected);
     assert_eq!(journal.parked("else", None, 20).await?, [elsewhere]);
     for (index, before) in expected.iter().enumerate() {
-        let id = before.event.id();
-        let page = journal.parked("saga", Some(&id), 2).await?;
+        let id = &before.id;
+        let page = journal.parked("saga", Some(id), 2).await?;
         let rest = &expected[index + 1..];
         assert_eq!(page, rest[..rest.len().min(2)]);
-        let found = journal.parked_event("saga", &id).await?;
+        let found = journal.parked_event("saga", id).await?;
         assert_eq!(found.as_ref(), Some(before));
     }
     Ok(())

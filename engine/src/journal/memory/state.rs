@@ -12,7 +12,8 @@ use crate::journal::plan::{
     milliseconds, requests, shards,
 };
 use crate::journal::{
-    Batch, Claimant, Document, DueTimer, Error, Lease, Parked, Query, RequestRow, StateText,
+    Batch, Claimant, Damaged, Document, DueTimer, Error, Lease, Parked, Query, RequestRow,
+    StateText, place,
 };
 
 pub(super) struct State {
@@ -162,10 +163,14 @@ impl State {
             self.checkpoints.insert(key, point.seq);
         }
         for parked in &plan.parks {
-            if !self.is_recorded(&parked.event) {
+            if parked
+                .event
+                .as_ref()
+                .is_ok_and(|event| !self.is_recorded(event))
+            {
                 continue;
             }
-            let key = (parked.subscriber.clone(), parked.event.id());
+            let key = (parked.subscriber.clone(), parked.id.clone());
             let at = milliseconds(parked.at);
             let parked = Parked {
                 at,
@@ -312,12 +317,26 @@ impl State {
             who == subscriber && after.is_none_or(|after| event.as_str() > after)
         });
         let page = wanted.take(limit as usize);
-        page.map(|(_, parked)| parked.clone()).collect()
+        page.map(|(_, parked)| self.as_it_is(parked)).collect()
     }
 
     pub(super) fn parked_event(&self, subscriber: &str, event: &str) -> Option<Parked> {
         let key = (subscriber.to_owned(), event.to_owned());
-        self.parked.get(&key).cloned()
+        self.parked.get(&key).map(|parked| self.as_it_is(parked))
+    }
+
+    /// A parked event as it is recorded now.
+    fn as_it_is(&self, parked: &Parked) -> Parked {
+        let (shard, seq) = place(&parked.event);
+        let event = self.feed(shard, seq.saturating_sub(1), seq).next();
+        Parked {
+            event: event.cloned().ok_or_else(|| Damaged {
+                shard,
+                seq,
+                what: "it is not there".into(),
+            }),
+            ..parked.clone()
+        }
     }
 
     pub(super) fn prune(&mut self, clients: DateTime<Utc>, policies: DateTime<Utc>) -> u64 {

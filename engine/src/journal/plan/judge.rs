@@ -280,7 +280,7 @@ impl<'a, 'k> Judge<'a, 'k> {
 
         let mut parks = BTreeMap::new();
         for parked in &batch.parks {
-            parks.insert((&parked.subscriber, parked.event.id()), parked);
+            parks.insert((&parked.subscriber, &parked.id), parked);
         }
         self.plan.parks = parks.into_values().collect();
         let unparks = batch.unparks.iter();

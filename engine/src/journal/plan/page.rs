@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::envelope::{Recorded, Shard};
-use crate::journal::TenantPage;
+use crate::envelope::Shard;
+use crate::journal::{self, Read, TenantPage};
 
 /// For each shard asked, the positions to look at: after the first, up to the second.
 ///
@@ -29,11 +29,12 @@ pub fn tenant_bounds(
 /// The shards advance side by side, so that a busy one cannot keep the others waiting: events come
 /// in order of their distance from where their shard was asked.
 #[must_use]
-pub fn cut_page(mut events: Vec<Recorded>, bounds: &[(Shard, u64, u64)], limit: u32) -> TenantPage {
+pub fn cut_page(mut events: Vec<Read>, bounds: &[(Shard, u64, u64)], limit: u32) -> TenantPage {
     let starts: HashMap<Shard, u64> = bounds.iter().map(|it| (it.0, it.1)).collect();
-    let place = |event: &Recorded| {
-        let start = starts.get(&event.shard).copied().unwrap_or(0);
-        (event.seq - start, event.shard)
+    let place = |event: &Read| {
+        let (shard, seq) = journal::place(event);
+        let start = starts.get(&shard).copied().unwrap_or(0);
+        (seq.saturating_sub(start), shard)
     };
     events.sort_unstable_by_key(place);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -36,9 +36,12 @@ pub(super) fn check(batch: &Batch) -> Result<(), Error> {
     }
     for parked in &batch.parks {
         let Parked {
-            subscriber, reason, ..
+            subscriber,
+            id,
+            reason,
+            ..
         } = parked;
-        check_texts("parked event", [subscriber, reason])?;
+        check_texts("parked event", [subscriber, id, reason])?;
     }
     for (subscriber, event) in &batch.unparks {
         check_texts("parked event", [subscriber, event])?;

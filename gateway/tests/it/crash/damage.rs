@@ -1,17 +1,17 @@
-//! Bits flipped and ends cut off in stored text, in the real databases: documents are rebuilt, and
+//! Bits flipped and ends cut off in what is stored, in the real databases: documents are rebuilt, and
 //! an event that cannot be read takes its own entity out of service and no other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
-use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::campaign;
+use super::cells::{Cell, Cells, Stored, Table};
 use super::client::{Api, Change};
 use super::server::{self, Home};
 use super::shop::Shop;
@@ -30,155 +30,44 @@ const RESOURCES: [(&str, &str, &str); 4] = [
     ("/customers", "customer", "customer"),
 ];
 
-/// A stored text, and where it is.
-#[derive(Clone)]
-struct Cell {
-    context: &'static str,
-    table: Table,
-    kind: String,
-    entity: Uuid,
-    version: i64,
-    text: String,
+/// A cell as it was, and as it is damaged.
+struct Damage {
+    was: Cell,
+    is: Cell,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Table {
-    Documents,
-    Events,
+/// All rows of a table, of the resources that are looked at.
+async fn rows(home: &Home, table: Table) -> Vec<Cells> {
+    let mut all = Vec::new();
+    for context in ["customer", "order"] {
+        let rows = table.rows(home, context).await.into_iter();
+        all.extend(rows.filter(|row| RESOURCES.iter().any(|it| it.2 == entity(row).0)));
+    }
+    all
 }
 
-/// An open database.
-enum Database {
-    Sqlite(SqliteConnection),
-    Postgres(PgConnection),
+fn entity(row: &Cells) -> &(String, Uuid) {
+    &row[0].entity
 }
 
-type Row = (String, Uuid, i64, String);
-
-impl Database {
-    async fn open(home: &Home, context: &str) -> Self {
-        if home.storage().starts_with("sqlite") {
-            let file = home.folder().join(format!("data/{context}.db"));
-            let url = format!("sqlite:{}", file.display());
-            return Self::Sqlite(SqliteConnection::connect(&url).await.unwrap());
-        }
-        let mut connection = PgConnection::connect(home.storage()).await.unwrap();
-        let path = format!("SET search_path = \"{context}\"");
-        let path = sqlx::query(AssertSqlSafe(path));
-        path.execute(&mut connection).await.unwrap();
-        Self::Postgres(connection)
-    }
-
-    async fn rows(&mut self, select: &'static str) -> Vec<Row> {
-        let rows = match self {
-            Self::Sqlite(it) => sqlx::query_as(select).fetch_all(it).await,
-            Self::Postgres(it) => sqlx::query_as(select).fetch_all(it).await,
-        };
-        rows.unwrap()
-    }
-
-    async fn write(&mut self, cell: &Cell) {
-        let update = cell.table.update();
-        macro_rules! run {
-            ($connection:expr) => {
-                sqlx::query(update)
-                    .bind(&cell.text)
-                    .bind(&cell.kind)
-                    .bind(cell.entity)
-                    .bind(cell.version)
-                    .execute($connection)
-                    .await
-                    .unwrap()
-                    .rows_affected()
-            };
-        }
-        let written = match self {
-            Self::Sqlite(it) => run!(it),
-            Self::Postgres(it) => run!(it),
-        };
-        assert_eq!(written, 1);
-    }
+/// The cell of a column; of another one where there is none.
+fn cell(row: &Cells, column: &str) -> Cell {
+    let found = row.iter().find(|it| it.column == column);
+    found.unwrap_or(&row[0]).clone()
 }
 
-impl Table {
-    fn select(self) -> &'static str {
-        match self {
-            Self::Documents => "SELECT kind, id, version, listed FROM documents ORDER BY kind, id",
-            Self::Events => {
-                "SELECT kind, entity, version, data FROM events ORDER BY kind, entity, version"
-            }
-        }
-    }
-
-    fn update(self) -> &'static str {
-        match self {
-            Self::Documents => {
-                "UPDATE documents SET listed = $1 WHERE kind = $2 AND id = $3 AND version = $4"
-            }
-            Self::Events => {
-                "UPDATE events SET data = $1 WHERE kind = $2 AND entity = $3 AND version = $4"
-            }
-        }
-    }
-}
-
-impl Cell {
-    /// All texts of a table, of the resources that are looked at.
-    async fn all(home: &Home, table: Table) -> Vec<Self> {
-        let mut all = Vec::new();
-        for context in ["customer", "order"] {
-            let mut database = Database::open(home, context).await;
-            for (kind, entity, version, text) in database.rows(table.select()).await {
-                if RESOURCES.iter().any(|(_, _, it)| *it == kind) {
-                    all.push(Self {
-                        context,
-                        table,
-                        kind,
-                        entity,
-                        version,
-                        text,
-                    });
-                }
-            }
-        }
-        all
-    }
-
-    /// With one bit flipped, or cut off.
-    fn damaged(&self, random: &mut StdRng) -> Self {
-        let mut bytes = self.text.clone().into_bytes();
-        // Postgres stores only text: what is flipped stays ASCII, and no NUL.
-        let places: Vec<_> = (0..bytes.len()).filter(|it| bytes[*it] > 32).collect();
-        let place = places[random.random_range(0..places.len())];
-        if random.random_range(0..4) == 0 && self.text.is_char_boundary(place) {
-            bytes.truncate(place);
-        } else if bytes[place].is_ascii() {
-            bytes[place] ^= 1 << random.random_range(0..5);
-        } else {
-            bytes = self
-                .text
-                .replace(|it: char| !it.is_ascii(), "?")
-                .into_bytes();
-        }
-        Self {
-            text: String::from_utf8(bytes).unwrap(),
-            ..self.clone()
-        }
-    }
-
-    fn is_of(&self, entity: &(String, Uuid)) -> bool {
-        (&self.kind, self.entity) == (&entity.0, entity.1)
-    }
-
-    fn entity(&self) -> (String, Uuid) {
-        (self.kind.clone(), self.entity)
-    }
-}
-
-async fn write(home: &Home, cells: &[Cell]) {
-    for cell in cells {
-        Database::open(home, cell.context).await.write(cell).await;
-    }
+/// One cell of each row, of each column in turn.
+fn spoil(rows: &[Cells], table: Table, random: &mut StdRng) -> Vec<Damage> {
+    let mut columns = table.columns();
+    columns.shuffle(random);
+    let cells = rows.iter().zip(columns.iter().cycle());
+    let cells = cells.map(|(row, column)| cell(row, column));
+    cells
+        .map(|was| Damage {
+            is: was.damaged(random),
+            was,
+        })
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -211,30 +100,36 @@ async fn survive(home: Home) {
     let before = picture(&api).await;
     server.terminate().await;
     for _ in 0..campaign([ROUNDS, DOCUMENT_ROUNDS_IN_CAMPAIGN]) {
-        let mut cells = Cell::all(&home, Table::Documents).await;
-        cells.shuffle(&mut random);
-        cells.truncate(DOCUMENTS);
-        assert_eq!(cells.len(), DOCUMENTS);
-        damage(&home, &cells, &mut random).await;
+        let mut documents = rows(&home, Table::Documents).await;
+        documents.shuffle(&mut random);
+        documents.truncate(DOCUMENTS);
+        assert_eq!(documents.len(), DOCUMENTS);
+        let damages = spoil(&documents, Table::Documents, &mut random);
+        damage(&home, &damages).await;
         let server = home.serve().await;
         place.send_replace(server.address);
         assert_eq!(picture(&api).await, before, "rebuilt");
         server.terminate().await;
-        write(&home, &cells).await;
+        mend(&home, &damages).await;
     }
     for round in 0..campaign([ROUNDS, EVENT_ROUNDS_IN_CAMPAIGN]) {
-        let (cells, broken) = victims(&home, &shop, &mut random).await;
-        damage(&home, &cells, &mut random).await;
         let server = home.serve().await;
         place.send_replace(server.address);
-        let damaged = cells.iter().map(Cell::entity).collect();
+        let told = events(&api).await;
+        server.terminate().await;
+        let (damages, broken) = victims(&home, &shop, &mut random).await;
+        damage(&home, &damages).await;
+        let server = home.serve().await;
+        place.send_replace(server.address);
+        let damaged = damages.iter().map(|it| it.was.entity.clone()).collect();
         quarantined(&api, &before, &broken, &damaged).await;
+        named(&told, &events(&api).await, &damages);
         // Sagas of the others go on, also in the shards of what is damaged.
         let product = &shop.common[0];
         let order = order(&api, &shop, product, &format!("during-{round}")).await;
         assert_eq!(order["status"], "confirmed", "{order}");
         server.terminate().await;
-        write(&home, &cells).await;
+        mend(&home, &damages).await;
     }
     super::check::storage(&home).await;
 }
@@ -244,48 +139,70 @@ async fn victims(
     home: &Home,
     shop: &Shop,
     random: &mut StdRng,
-) -> (Vec<Cell>, BTreeSet<(String, Uuid)>) {
-    let documents = Cell::all(home, Table::Documents).await;
+) -> (Vec<Damage>, BTreeSet<(String, Uuid)>) {
+    let documents = rows(home, Table::Documents).await;
     // What the order that comes afterwards needs: its customer, its product and the stock of that.
-    let product = shop.common[0].as_str();
-    let needed = |cell: &Cell| match cell.kind.as_str() {
-        "customer" => true,
-        "product" => product.ends_with(&actors::ids::encode(cell.entity)),
-        _ => cell.text.contains(product),
+    let (customer, product) = (shop.customers[0].as_str(), shop.common[0].as_str());
+    let needed = |row: &&Cells| {
+        let id = actors::ids::encode(entity(row).1);
+        let Stored::Text(listed) = cell(row, "listed").value else {
+            unreachable!();
+        };
+        customer.ends_with(&id) || product.ends_with(&id) || listed.contains(product)
     };
-    let spared: BTreeSet<_> = documents
-        .iter()
-        .filter(|it| needed(it))
-        .map(Cell::entity)
-        .collect();
-    let mut events = Cell::all(home, Table::Events).await;
-    events.retain(|cell| !spared.contains(&cell.entity()));
+    let spared: BTreeSet<_> = documents.iter().filter(needed).map(entity).collect();
+    let mut events = rows(home, Table::Events).await;
+    events.retain(|row| !spared.contains(entity(row)));
     events.shuffle(random);
     let mut seen = BTreeSet::new();
-    events.retain(|cell| seen.len() < EVENTS && seen.insert(cell.entity()));
+    events.retain(|row| seen.len() < EVENTS && seen.insert(entity(row).clone()));
     assert_eq!(events.len(), EVENTS);
-    let mut broken: BTreeSet<_> = events.iter().step_by(2).map(Cell::entity).collect();
-    let both = documents
-        .into_iter()
-        .filter(|it| broken.iter().any(|entity| it.is_of(entity)));
-    let both: Vec<_> = both.collect();
+    let mut broken: BTreeSet<_> = events.iter().step_by(2).map(entity).cloned().collect();
+    let both = documents.iter().filter(|row| broken.contains(entity(row)));
+    let both: Vec<_> = both.cloned().collect();
     // What has a summary in its document is made of its events whenever it is loaded.
     broken.extend(seen.into_iter().filter(|(kind, _)| kind == "stock"));
-    events.extend(both);
-    (events, broken)
+    let mut damages = spoil(&events, Table::Events, random);
+    damages.truncate(EVENTS - 2);
+    damages.extend(swapped(&events[EVENTS - 2..]));
+    damages.extend(spoil(&both, Table::Documents, random));
+    (damages, broken)
 }
 
-/// Damages texts; the program must name all of them.
-async fn damage(home: &Home, cells: &[Cell], random: &mut StdRng) {
-    let damaged: Vec<_> = cells.iter().map(|cell| cell.damaged(random)).collect();
-    write(home, &damaged).await;
+/// Two events with each other's data.
+fn swapped(events: &[Cells]) -> [Damage; 2] {
+    let [one, other] = [&events[0], &events[1]].map(|row| cell(row, "data"));
+    assert_ne!(one.value, other.value);
+    let with = |was: &Cell, other: &Cell| Damage {
+        is: was.with(other.value.clone()),
+        was: was.clone(),
+    };
+    [with(&one, &other), with(&other, &one)]
+}
+
+/// Damages what is stored; the program must name all of it.
+async fn damage(home: &Home, damages: &[Damage]) {
+    for damage in damages {
+        damage.is.write(home).await;
+    }
     let verified = home.run(None, &["verify"]).await;
     let said = String::from_utf8_lossy(&verified.stdout).into_owned();
     assert!(!verified.status.success(), "{said}");
-    for cell in cells {
-        let (kind, entity) = cell.entity();
-        let name = format!("{kind} {entity}");
-        assert!(said.contains(&name), "{name} is not in:\n{said}");
+    for Damage { was, is } in damages {
+        let is_named = was.names().iter().any(|name| said.contains(name));
+        let (column, value) = (is.column, &is.value);
+        assert!(
+            is_named,
+            "{:?}: {column} = {value:?} is not in:\n{said}",
+            was.names()
+        );
+    }
+}
+
+/// Puts back what was there.
+async fn mend(home: &Home, damages: &[Damage]) {
+    for damage in damages {
+        damage.was.write(home).await;
     }
 }
 
@@ -311,6 +228,52 @@ async fn picture(api: &Api) -> Vec<(String, Value)> {
         }
     }
     all
+}
+
+/// What the company is told happened, by context, shard and position.
+async fn events(api: &Api) -> BTreeMap<(String, i64, i64), Value> {
+    let mut all = BTreeMap::new();
+    let mut path = "/events?limit=100".to_owned();
+    loop {
+        let page = api.get(&path).await;
+        let events = page["data"].as_array().unwrap();
+        if events.is_empty() {
+            return all;
+        }
+        for event in events {
+            let number = |name: &str| event[name].as_i64().unwrap();
+            let context = event["context"].as_str().unwrap().to_owned();
+            let is_new = all.insert((context, number("shard"), number("seq")), event.clone());
+            assert_eq!(is_new, None);
+        }
+        let next = page["next_cursor"].as_str().unwrap();
+        path = format!("/events?limit=100&after={next}");
+    }
+}
+
+/// Every damaged event is named in its place, and all others are told as before.
+fn named(
+    before: &BTreeMap<(String, i64, i64), Value>,
+    now: &BTreeMap<(String, i64, i64), Value>,
+    damages: &[Damage],
+) {
+    let damages = damages
+        .iter()
+        .filter_map(|it| Some((it.was.in_feed()?, it)));
+    let damages: BTreeMap<_, _> = damages.collect();
+    for (place, event) in before {
+        let told = now.get(place);
+        match damages.get(place).map(|it| it.was.column) {
+            None => assert_eq!(told, Some(event), "{place:?}"),
+            // Where it is and whose it is only it itself says.
+            Some("shard" | "seq" | "tenant") => assert_eq!(told, None, "{place:?}"),
+            Some(column) => {
+                let object = told.map(|it| &it["object"]);
+                assert_eq!(object, Some(&json!("damaged_event")), "{place:?}: {column}");
+            }
+        }
+    }
+    assert!(damages.keys().all(|it| before.contains_key(it)));
 }
 
 /// What has lost both its document and an event is out of service; everything else is as it was.

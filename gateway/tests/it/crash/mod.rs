@@ -16,6 +16,7 @@
 //! environment they go on for longer and also assert the figures that they print.
 
 mod backup;
+mod cells;
 mod check;
 mod client;
 mod cluster;

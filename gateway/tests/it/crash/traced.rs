@@ -1,46 +1,65 @@
-//! No answer leaves before what it acknowledges is on disk, as the system calls of the server show.
+//! No answer leaves before what it acknowledges is on disk, as the system calls show of the server and
+//! of what keeps its data.
 //!
 //! ```text
 //!  pwrite64(log, … "R" …)   <   fdatasync(log)  …  = 0   <   sendto(client, … "R" …)
 //! ```
 //! The lines of a trace are a true order: a thread that makes a call goes on only once its line is
-//! written, so what it causes in another thread comes later.
+//! written, so what it causes in another thread or process comes later.
+//!
+//! What is asked for is done in one commit and answered after that: of what takes several, an answer
+//! that left before the last of them might still follow the first. And to see that an answer which
+//! leaves too early would be noticed, that bug is planted in the end.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 
-use super::server::{Home, Server};
-use super::tracer::Tracer;
-use super::trial::Trial;
-use super::{campaign, until_good};
+use futures::stream::{self, StreamExt as _};
+use serde_json::json;
+use tokio::sync::watch;
 
-/// How many orders are acknowledged at least, daily and in a campaign, and how many requests succeed
-/// for each of them.
+use super::campaign;
+use super::client::{Api, Change, Told};
+use super::cluster::Cluster;
+use super::server::{self, Home};
+use super::shop::Shop;
+use super::tracer::Tracer;
+
+/// How many changes are acknowledged, daily and in a campaign.
 const ACKNOWLEDGED: [usize; 2] = [200, 2_000];
-const GOOD_EACH: usize = 4;
-/// Every call by which something is kept or told. Pages of a file are seen whole, and its name.
+/// How many are while the bug is there.
+const TOO_EARLY: usize = 20;
+/// How many are asked for at once.
+const AT_ONCE: usize = 4;
+const BUG: &str = "bug:acknowledge-before-commit";
+/// Every call by which something is kept or told. What is written is seen whole, and where it goes.
 const WATCH: [&str; 5] = [
-    "-y",
+    "-yy",
     "-s",
-    "16384",
+    "262144",
     "-e",
-    "trace=pwrite64,fsync,fdatasync,write,writev,sendto,sendmsg",
+    "trace=pwrite64,pwritev,fsync,fdatasync,write,writev,sendto,sendmsg",
 ];
-/// What the name of a file ends with that is there to keep what is appended to it.
-const LOG: &str = ".db-wal";
-/// What comes before an order's reference, in its event and its document as well as in an answer.
-const REFERENCE: &str = r#"\"reference\":\""#;
+/// What is in the names of files that are there to keep what is appended to them.
+const LOG_OF_SQLITE: &str = ".db-wal";
+const LOG_OF_POSTGRES: &str = "/pg_wal/";
+/// What comes before a change's number in its name, and after it.
+const NAME: (&str, char) = ("traced-", '.');
 
 /// When things happened, in lines.
-#[derive(Default)]
 struct Trace {
-    /// The first append of an order: to which file, and when it was over.
+    /// What is in the names of logs.
+    log: &'static str,
+    /// What the sockets of clients are called.
+    clients: String,
+    /// The first append of a change: to which file, and when it was over.
     appended: HashMap<String, (String, usize)>,
     /// By file: when each call began and ended that made it durable.
     synced: HashMap<String, Vec<(usize, usize)>>,
-    /// When the first answer began that tells of an order.
+    /// When the first answer began that tells of a change.
     answered: HashMap<String, usize>,
     /// By thread: what it is in the middle of, and since when.
     under_way: HashMap<String, (String, usize)>,
@@ -48,23 +67,84 @@ struct Trace {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite_no_answer_leaves_before_what_it_tells_is_on_disk() {
-    if !Tracer::is_allowed("the order of fsync and answer").await {
+    if Tracer::is_allowed("the order of fsync and answer on SQLite").await {
+        judge(&Home::on_sqlite(), LOG_OF_SQLITE, Vec::new).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_no_answer_leaves_before_what_it_tells_is_on_disk() {
+    let what = "the order of fsync and answer on Postgres";
+    if !Tracer::is_allowed(what).await {
         return;
     }
-    let attach = async |server: &Server| Tracer::attach(&[server.id()], &WATCH).await;
-    let (trial, tracer) = Trial::start_watched(Home::on_sqlite(), attach).await;
+    if let Some(cluster) = Cluster::start(what).await {
+        let home = Home::on(cluster.url.clone());
+        judge(&home, LOG_OF_POSTGRES, || cluster.processes()).await;
+    }
+}
+
+/// Traces the server and other processes while it acknowledges changes: as it is, and with the bug.
+async fn judge(home: &Home, log: &'static str, others: impl Fn() -> Vec<u32>) {
+    let server = home.serve().await;
+    let (place, found_at) = watch::channel(server.address);
+    let api = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
+    let (api, _) = Shop::open_with(api, 0).await;
+    server.terminate().await;
     let wanted = campaign(ACKNOWLEDGED);
-    until_good(&trial.api, wanted * GOOD_EACH).await;
-    let seen = tracer.unwrap().seen().await;
-    let checked = Trace::read(seen.lines()).check();
-    eprintln!("{checked} orders were on disk before their answers left");
-    assert!(checked >= wanted, "{checked}");
-    trial.end().await;
+    for (fault, numbers) in [("", 0..wanted), (BUG, wanted..wanted + TOO_EARLY)] {
+        let server = home.serve_with(&[("QUENTY_FAULT", fault)]).await;
+        place.send_replace(server.address);
+        let processes: Vec<_> = others().into_iter().chain([server.id()]).collect();
+        let tracer = Tracer::attach(&processes, &WATCH).await.unwrap();
+        let number = numbers.len();
+        stream::iter(numbers)
+            .for_each_concurrent(AT_ONCE, |number| change(&api, number))
+            .await;
+        let seen = tracer.seen().await;
+        let judged = Trace::read(log, server.address, seen.lines()).check();
+        server.terminate().await;
+        if fault.is_empty() {
+            assert_eq!(judged, Ok(number));
+            eprintln!("{number} changes were on disk before their answers left");
+        } else {
+            let why = judged.unwrap_err();
+            eprintln!("noticed with the bug: {why}");
+        }
+    }
+    super::check::storage(home).await;
+}
+
+/// Without a key, under which the answer would be kept in a commit of its own.
+async fn change(api: &Api, number: usize) {
+    let (before, after) = NAME;
+    let name = format!("{before}{number}{after}");
+    let product = json!({
+        "sku": format!("T-{number}"),
+        "name": name,
+        "price": { "amount": "10.00", "currency": "BRL" },
+    });
+    let change = Change::new(&name, "/products", product);
+    match api.ask_once(&change).await {
+        Told::Answer(answer) => assert_eq!(answer.status, 201, "{answer:?}"),
+        Told::Nothing | Told::NotAsked => panic!("{name} was not answered"),
+    }
 }
 
 impl Trace {
-    fn read(lines: &Path) -> Self {
-        let mut trace = Self::default();
+    fn new(log: &'static str, server: SocketAddr) -> Self {
+        Self {
+            log,
+            clients: format!("TCP:[{server}->"),
+            appended: HashMap::new(),
+            synced: HashMap::new(),
+            answered: HashMap::new(),
+            under_way: HashMap::new(),
+        }
+    }
+
+    fn read(log: &'static str, server: SocketAddr, lines: &Path) -> Self {
+        let mut trace = Self::new(log, server);
         let lines = BufReader::new(File::open(lines).unwrap()).lines();
         for (now, line) in lines.enumerate() {
             let line = line.unwrap();
@@ -93,22 +173,23 @@ impl Trace {
     }
 
     fn begins(&mut self, now: usize, call: &str) {
-        if place(call).is_some_and(|it| it.starts_with("socket:")) {
-            for reference in references(call) {
-                self.answered.entry(reference).or_insert(now);
+        // What the server tells its database is no answer.
+        if place(call).is_some_and(|it| it.starts_with(&self.clients)) {
+            for change in changes(call) {
+                self.answered.entry(change).or_insert(now);
             }
         }
     }
 
     fn ends(&mut self, began: usize, now: usize, call: &str) {
         // Its own scratch files are none of anybody's business.
-        let Some(file) = place(call).filter(|it| it.ends_with(LOG)) else {
+        let Some(file) = place(call).filter(|it| it.contains(self.log)) else {
             return;
         };
-        if call.starts_with("pwrite64") {
-            for reference in references(call) {
+        if call.starts_with("pwrite") {
+            for change in changes(call) {
                 let append = (file.to_owned(), now);
-                self.appended.entry(reference).or_insert(append);
+                self.appended.entry(change).or_insert(append);
             }
         } else if call.contains("sync(") && call.ends_with(" = 0") {
             let synced = self.synced.entry(file.to_owned()).or_default();
@@ -116,65 +197,86 @@ impl Trace {
         }
     }
 
-    /// How many orders were told of, each of which was on disk by then.
-    fn check(&self) -> usize {
-        for (reference, answered) in &self.answered {
-            let (file, appended) = &self.appended[reference];
+    /// How many changes were told of, each of which was on disk by then; or which was not.
+    fn check(&self) -> Result<usize, String> {
+        for (change, answered) in &self.answered {
+            let Some((file, appended)) = self.appended.get(change) else {
+                return Err(format!("{change}: told at {answered} and never appended"));
+            };
             let mut synced = self.synced.get(file).into_iter().flatten();
             let is_kept = synced.any(|(began, ended)| appended < began && ended < answered);
-            assert!(
-                is_kept,
-                "{reference}: in {file} at {appended}, told at {answered}"
-            );
+            if !is_kept {
+                let what = format!("{change}: in {file} at {appended}, told at {answered}");
+                return Err(what);
+            }
         }
-        self.answered.len()
+        Ok(self.answered.len())
     }
 }
 
-/// The file or socket that a call is about: `call(7<place>, …`.
+/// The file or socket that a call is about: `call(7<place>, …`. The name of a connection has an arrow
+/// in it.
 fn place(call: &str) -> Option<&str> {
     let (_, rest) = call.split_once('<')?;
-    Some(rest.split_once('>')?.0)
+    let end = rest.find(">, ").or_else(|| rest.find(">)"))?;
+    Some(&rest[..end])
 }
 
-fn references(call: &str) -> impl Iterator<Item = String> + '_ {
-    let after = call.split(REFERENCE).skip(1);
-    after.filter_map(|rest| Some(rest.split_once('\\')?.0.to_owned()))
+fn changes(call: &str) -> impl Iterator<Item = String> + '_ {
+    let (before, after) = NAME;
+    let rest = call.split(before).skip(1);
+    rest.filter_map(move |rest| {
+        let number = rest.split_once(after)?.0;
+        number.parse::<u32>().ok()?;
+        Some(number.to_owned())
+    })
 }
 
 /// By thread: an append, its sync in two lines, and the answer.
 const APPENDED: (&str, &str) = (
     "7",
-    r#"pwrite64(9</d/order.db-wal>, "\"reference\":\"R\",", 4096, 0) = 4096"#,
+    r#"pwrite64(9</d/order.db-wal>, "\"name\":\"traced-1.\",", 4096, 0) = 4096"#,
 );
 const SYNC: (&str, &str) = ("7", "fdatasync(9</d/order.db-wal> <unfinished ...>");
 const SYNCED: (&str, &str) = ("7", "<... fdatasync resumed>) = 0");
 const TOLD: (&str, &str) = (
     "8",
-    r#"writev(12<socket:[1]>, [{iov_base="\"reference\":\"R\","}], 1) = 20"#,
+    r#"writev(12<TCP:[127.0.0.1:80->127.0.0.1:9]>, [{iov_base="\"traced-1.\""}], 1) = 20"#,
+);
+/// What is told to a database.
+const ASKED: (&str, &str) = (
+    "8",
+    r#"sendto(13<TCP:[127.0.0.1:9->127.0.0.1:5432]>, "traced-1.", 9, 0, NULL, 0) = 9"#,
 );
 
-fn trace(lines: [(&str, &str); 4]) -> Trace {
-    let mut trace = Trace::default();
-    for (now, (thread, line)) in lines.into_iter().enumerate() {
+fn judged(lines: &[(&str, &str)]) -> Result<usize, String> {
+    let server = SocketAddr::from(([127, 0, 0, 1], 80));
+    let mut trace = Trace::new(LOG_OF_SQLITE, server);
+    for (now, (thread, line)) in lines.iter().enumerate() {
         trace.see(now, thread, line);
     }
-    trace
+    trace.check()
 }
 
 #[test]
 fn an_answer_after_the_sync_is_fine() {
-    assert_eq!(trace([APPENDED, SYNC, SYNCED, TOLD]).check(), 1);
+    assert_eq!(judged(&[ASKED, APPENDED, SYNC, SYNCED, TOLD]), Ok(1));
 }
 
 #[test]
-#[should_panic(expected = "told at 2")]
 fn an_answer_during_the_sync_is_noticed() {
-    trace([APPENDED, SYNC, TOLD, SYNCED]).check();
+    let why = judged(&[APPENDED, SYNC, TOLD, SYNCED]).unwrap_err();
+    assert!(why.ends_with("told at 2"), "{why}");
 }
 
 #[test]
-#[should_panic(expected = "told at 3")]
 fn a_sync_that_began_before_the_append_is_none() {
-    trace([SYNC, APPENDED, SYNCED, TOLD]).check();
+    let why = judged(&[SYNC, APPENDED, SYNCED, TOLD]).unwrap_err();
+    assert!(why.ends_with("told at 3"), "{why}");
+}
+
+#[test]
+fn an_answer_without_an_append_is_noticed() {
+    let why = judged(&[SYNC, SYNCED, TOLD]).unwrap_err();
+    assert!(why.ends_with("never appended"), "{why}");
 }

@@ -32,32 +32,22 @@ pub(super) struct Trial {
 impl Trial {
     /// Starts both, and lets the clients do something first.
     pub(super) async fn start(home: Home) -> Self {
-        Self::start_watched(home, async |_| ()).await.0
-    }
-
-    /// The same, with something that sees the server before any client does.
-    pub(super) async fn start_watched<W>(
-        home: Home,
-        look: impl AsyncFnOnce(&Server) -> W,
-    ) -> (Self, W) {
         let seed = rand::random::<u64>();
         eprintln!("seed {seed}");
         let server = home.serve().await;
-        let watcher = look(&server).await;
         let (_place, found_at) = watch::channel(server.address);
         let api = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
         let (api, shop) = Shop::open_with(api, SCARCE).await;
         let load = Load::start(&api, &shop, "client", seed);
         until_good(&api, GOOD_BETWEEN).await;
-        let trial = Self {
+        Self {
             home,
             server,
             api,
             shop,
             load,
             _place,
-        };
-        (trial, watcher)
+        }
     }
 
     /// An order that the server holds in memory: its path.
