@@ -65,6 +65,7 @@ struct Reset {
 #[schema(as = PasswordChange)]
 struct Change {
     /// The password until now.
+    #[schema(pattern = r"^[^\u0000]*$")]
     current_password: String,
     /// The password from now on.
     new_password: users::Password,
