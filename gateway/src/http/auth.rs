@@ -44,7 +44,8 @@ struct Login {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Refresh {
-    /// The token that the last answer gave.
+    /// The token that the last answer gave. It is good once: used again, it ends the session, so
+    /// whoever has lost the answer signs in anew.
     #[schema(pattern = r"^[^\u0000]*$")]
     refresh_token: String,
 }
