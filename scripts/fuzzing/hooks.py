@@ -49,6 +49,8 @@ RULES |= {"missing-parameter", "exclusive-parameters", "company-missing"}
 RULES |= {"amount-too-precise", "amount-out-of-range"}
 # The part before the @ has 64 characters at most, and a pattern for both bounds is not readable.
 RULES |= {"invalid-email"}
+# Whether a password is the right one is nobody's business before it is tried.
+RULES |= {"invalid-credentials"}
 # The last digit of a number of our own making is a check digit.
 RULES |= {"wrong-check-digit", "tracking-number-reserved"}
 # Amounts of either sign share one schema.
@@ -57,6 +59,7 @@ RULES |= {"negative-amount", "negative-price", "negative-cost", "negative-credit
 RULES |= {"currency-mismatch", "currency-fixed", "discount-too-large", "total-out-of-range"}
 RULES |= {"two-default-shipping", "two-default-billing", "role-out-of-place", "same-location"}
 RULES |= {"unknown-line", "repeated-line", "quantity-too-large", "shipping-address-missing"}
+RULES |= {"lengths-reversed", "check-unsuited"}
 RULES |= {"parcels-missing", "reason-missing", "status-not-scannable", "location-missing"}
 RULES |= {"destination-missing", "destination-misplaced"}
 RULES |= {"quantity-out-of-range", "adjustment-out-of-range", "balance-out-of-range"}
@@ -94,7 +97,12 @@ class Callers:
             return self.admin
 
     def way_in(self, path):
-        """Members of a body that signs somebody in: credentials are good once, or get locked."""
+        """Members of a body that proves who somebody is: credentials are good once, or get locked."""
+        if path == "/api/v1/auth/password":
+            # The next caller is another one: this one's password is tried out, or changed.
+            with lock:
+                self.admin = None
+            return {"current_password": PASSWORD}
         if path not in ["/api/v1/auth/login", "/api/v1/auth/refresh"]:
             return {}
         with lock:
@@ -194,6 +202,11 @@ def before_call(context, case, kwargs):
         case.headers["quenty-company"] = COMPANY
     if {"product", "location", "stock"} <= set(case.query or {}):
         for name in ["product", "location"] if is_kept(case, "stock") else ["stock"]:
+            del case.query[name]
+    if case.operation.path.endswith("/stock/movements") and "reference" in (case.query or {}):
+        # It stands alone, as the stock item does.
+        others = {"stock", "product", "location"} & set(case.query)
+        for name in others if is_kept(case, "reference") else ["reference"]:
             del case.query[name]
     if has_good_body(case) and not is_kept(case, "body"):
         case.body = settled(case.body) | callers.way_in(case.operation.path)

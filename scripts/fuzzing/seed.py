@@ -89,13 +89,15 @@ def furnish(root, company, admin):
         product = {"sku": f"SKU-{number}", "name": "Mug", "price": MONEY, "weight_g": 300}
         product = admin.post("/products", product)["id"]
         receipt = {"type": "receipt", "product": product, "location": location[0], "quantity": 100000}
-        admin.post("/stock/movements", receipt)
+        admin.post("/stock/movements", receipt | {"reference": f"RECEIPT-{number}"})
     for number in range(6):
+        digits = {"min_length": 11, "max_length": 11, "characters": "digits", "check": "mod11_cpf"}
+        kind = {"code": f"CPF-{number}", "category": "personal", "name": "CPF", "rule": digits}
+        admin.post("/document-types", kind)
         admin.post("/api-keys", {"name": f"K{number}", "scopes": ["read"]})
         user = {"email": f"u{number}@acme.example", "name": "U", "password": PASSWORD, "role": "viewer"}
         admin.post("/users", user)
         root.post("/companies", {"name": f"Other {number}", "currency": "BRL"})
-
 
     parcel = {"parcels": [{"weight_g": 500}], "consignee": ADDRESS}
     parcels = [admin.post("/shipments", parcel)["id"] for _ in range(20)]
@@ -121,8 +123,11 @@ def main(url, folder):
     own = admin.ask("GET", "/auth/me")["principal"]
     write(folder, "companies", [it for it in root.ids("/companies") if it != company])
     write(folder, "users", [it for it in admin.ids("/users") if it != own])
-    for name in ["customers", "locations", "products", "stock", "orders", "shipments", "api-keys"]:
+    for name in ["customers", "document-types", "locations", "products"]:
         write(folder, name, admin.ids(f"/{name}"))
+    for name in ["stock", "orders", "shipments", "api-keys"]:
+        write(folder, name, admin.ids(f"/{name}"))
+    write(folder, "receipts", [f"RECEIPT-{number}" for number in range(3)])
     login = {"email": email, "password": PASSWORD}
     signed_in = [admin.post("/auth/login", login) for _ in range(10)]
     write(folder, "sessions", [it["session"] for it in signed_in])

@@ -33,6 +33,7 @@ fn damaged(what: &str, stored: i64) -> Error {
 ///
 /// Bytes that are no text any more, which only damage explains, are replaced instead of refused:
 /// the checksum tells, and whoever compares it knows what is to be done.
+#[derive(Debug)]
 pub(crate) struct Text(pub(crate) String);
 
 impl Text {

@@ -6,16 +6,9 @@
 //!           Refresh  '--'  '--Expire (timer)----------------> expired
 //! ```
 //!
-//! Each refresh gives the client a new token. One that was replaced is proof that somebody else has
-//! a copy, and ends the session (RFC 9700, section 4.14.2). Only the last one that was replaced is
-//! still good for a few seconds: a client whose answer was lost can do nothing but ask again.
-//!
-//! ```text
-//!        t1              t2                t1 again, within the grace: t2 was lost
-//!  t1 ------> t2 good  ------> t3 good    ------------------------------> t3 good
-//!             t1 previous      t2 previous                                t1 previous
-//!                              t1 spent                                   t2 spent
-//! ```
+//! Each refresh gives the client a new token. One that was replaced is proof that two have a copy,
+//! and ends the session for both (RFC 9700, section 4.14.2). There is no time in which it is still
+//! good: a thief would come within it. So a client whose answer was lost signs in anew.
 
 mod state;
 
@@ -49,7 +42,7 @@ pub enum Command {
         idle_expires_at: DateTime<Utc>,
     },
     /// Replaces the token. A token used again is answered with an event, not with a refusal, since
-    /// it ends the session: whoever asks looks at the state whether `next` [is good](State::is_good).
+    /// it ends the session: whoever asks looks at the state whether the session goes on.
     Refresh {
         /// The hash of the token that is presented.
         presented: SecretHash,
@@ -105,9 +98,6 @@ pub enum Event {
         secret: Option<SecretHash>,
         /// When.
         at: DateTime<Utc>,
-        /// Whether it was the previous token that was presented, because the answer was lost.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        is_retry: bool,
         /// When it now ends unless refreshed.
         idle_expires_at: DateTime<Utc>,
     },

@@ -1,6 +1,6 @@
 //! What is known of a session, and how it changes.
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use engine::{Context, Entity, Index, Timer};
 use imbl::Vector;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,6 @@ use super::{Command, Event, Rejection, RevokeReason};
 use crate::ids::{SessionId, UserId};
 use crate::values::SecretHash;
 
-/// How long the previous token is still good, from when it was first replaced.
-const GRACE: TimeDelta = TimeDelta::seconds(10);
 /// How many replaced tokens are known again: more than half a day of refreshes, one in a quarter of
 /// an hour. An older one is refused like any other text, and lets nobody in either.
 const SPENT_MAX: usize = 64;
@@ -33,10 +31,6 @@ pub struct State {
     pub generation: u32,
     /// The hash of the token that is good.
     pub token: Option<SecretHash>,
-    /// The hash of the token that it replaced.
-    pub previous: Option<SecretHash>,
-    /// When that one was first replaced.
-    pub replaced_at: Option<DateTime<Utc>>,
     /// The hashes of the tokens before, the last one last.
     pub spent: Vector<SecretHash>,
     /// When it ends at the latest.
@@ -80,10 +74,6 @@ impl State {
         self.status == Status::Active && self.token.as_ref() == Some(token)
     }
 
-    fn is_previous(&self, token: &SecretHash) -> bool {
-        self.previous.as_ref() == Some(token)
-    }
-
     fn refresh(
         &self,
         presented: &SecretHash,
@@ -94,34 +84,23 @@ impl State {
         if now >= self.ends_at() {
             return Err(Rejection::SessionExpired);
         }
-        let is_retry =
-            self.is_previous(presented) && self.replaced_at.is_some_and(|at| now < at + GRACE);
-        if is_retry || self.is_good(presented) {
+        if self.is_good(presented) {
             return Ok(Event::Refreshed {
                 secret: Some(next.clone()),
                 at: now,
-                is_retry,
                 idle_expires_at: idle_expires_at.trunc_subsecs(3),
             });
         }
-        if self.is_previous(presented) || self.spent.contains(presented) {
+        if self.spent.contains(presented) {
             let reason = RevokeReason::Reuse;
             return Ok(Event::Revoked { reason });
         }
         Err(Rejection::InvalidRefreshToken)
     }
 
-    /// Puts the next token in place. On a retry the previous one stays the previous one, with its
-    /// grace running on, so that asking again and again does not prolong it.
-    fn replace(&mut self, next: Option<&SecretHash>, at: DateTime<Utc>, is_retry: bool) {
+    fn replace(&mut self, next: Option<&SecretHash>) {
         let replaced = std::mem::replace(&mut self.token, next.cloned());
-        let spent = if is_retry {
-            replaced
-        } else {
-            self.replaced_at = Some(at);
-            std::mem::replace(&mut self.previous, replaced)
-        };
-        self.spent.extend(spent);
+        self.spent.extend(replaced);
         if self.spent.len() > SPENT_MAX {
             self.spent.pop_front();
         }
@@ -131,7 +110,7 @@ impl State {
 impl Entity for Session {
     const KIND: &'static str = "session";
     const CONTEXT: &'static str = "customer";
-    const SCHEMA: u32 = 1;
+    const SCHEMA: u32 = 2;
     const SPENT: &'static [&'static str] = &["revoked", "expired"];
 
     type Id = SessionId;
@@ -185,8 +164,6 @@ impl Entity for Session {
                     user: *user,
                     generation: *generation,
                     token: secret.clone(),
-                    previous: None,
-                    replaced_at: None,
                     spent: Vector::new(),
                     expires_at: *expires_at,
                     idle_expires_at: *idle_expires_at,
@@ -195,13 +172,12 @@ impl Entity for Session {
             (
                 Event::Refreshed {
                     secret,
-                    at,
-                    is_retry,
                     idle_expires_at,
+                    ..
                 },
                 Some(state),
             ) => {
-                state.replace(secret.as_ref(), *at, *is_retry);
+                state.replace(secret.as_ref());
                 state.idle_expires_at = *idle_expires_at;
             }
             (Event::Revoked { .. }, Some(state)) => state.status = Status::Revoked,

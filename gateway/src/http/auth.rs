@@ -44,7 +44,8 @@ struct Login {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Refresh {
-    /// The token that the last answer gave.
+    /// The token that the last answer gave. It is good once: used again, it ends the session, so
+    /// whoever has lost the answer signs in anew.
     #[schema(pattern = r"^[^\u0000]*$")]
     refresh_token: String,
 }
@@ -65,6 +66,7 @@ struct Reset {
 #[schema(as = PasswordChange)]
 struct Change {
     /// The password until now.
+    #[schema(pattern = r"^[^\u0000]*$")]
     current_password: String,
     /// The password from now on.
     new_password: users::Password,

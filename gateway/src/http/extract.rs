@@ -75,7 +75,7 @@ pub struct Empty {}
 /// The bytes of a JSON body, within the limits.
 ///
 /// # Errors
-/// 408, 413, 415, or 400 when the connection breaks.
+/// As [`bytes`], and 415 when it is no JSON.
 pub(crate) async fn json_bytes(request: Request) -> Result<Bytes, Problem> {
     if !is_json(request.headers()) {
         return Err(not_json());
@@ -94,9 +94,12 @@ fn not_json() -> Problem {
 /// The bytes of a body, within the limits.
 ///
 /// # Errors
-/// 408, 413, or 400 when the connection breaks.
+/// 408, 413, 415, or 400 when the connection breaks.
 pub(crate) async fn bytes(request: Request) -> Result<Bytes, Problem> {
     let limits = Limits::of(request.extensions())?;
+    if is_packed(request.headers()) {
+        return Err(packed());
+    }
     if content_length(request.headers()) > Some(limits.max_body_bytes as u64) {
         return Err(too_large(limits));
     }
@@ -126,6 +129,22 @@ fn is_json(headers: &HeaderMap) -> bool {
         .unwrap_or_default();
     media_type == "application/json"
         || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+/// Nothing is unpacked: a kilobyte could come to a megabyte, and bodies are small.
+fn is_packed(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    codings
+        .map(|coding| coding.as_bytes().trim_ascii())
+        .any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+}
+
+fn packed() -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported-media-type",
+        "send the body as it is, without a content-encoding",
+    )
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

@@ -171,6 +171,8 @@ impl<'de> Visitor<'de> for Unambiguous {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use serde::Deserialize;
 
@@ -284,6 +286,40 @@ mod tests {
                 (400, String::new(), "malformed".to_owned()),
                 "{body:.40}"
             );
+        }
+    }
+
+    /// JSON as `check` lets it through.
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<u64>().prop_map(Into::into),
+            "[^\u{0}]{0,12}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+                prop::collection::btree_map("[^\u{0}]{0,6}", inner, 0..5)
+                    .prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, text in "[\\[\\]{}\",:0-9a-z\\\\-]{0,60}") {
+            for body in [&bytes, text.as_bytes()] {
+                let _ = read::<Order>(body);
+                let _ = read::<serde_json::Value>(body);
+            }
+        }
+
+        #[test]
+        fn what_was_written_reads_back(value in any_json()) {
+            let read = read::<serde_json::Value>(value.to_string().as_bytes());
+            prop_assert_eq!(read.unwrap(), value);
         }
     }
 }

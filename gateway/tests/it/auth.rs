@@ -13,6 +13,7 @@ cases! {
     a_wrong_password_and_an_unknown_address_look_alike
     five_failures_lock_an_account
     a_refresh_token_is_good_once
+    of_many_uses_of_a_refresh_token_one_wins_and_all_end
     what_ends_a_session_ends_its_tokens_at_once
     a_deactivated_user_is_out_at_once
     a_new_password_ends_all_sessions
@@ -95,6 +96,32 @@ async fn a_refresh_token_is_good_once(world: &'static World) {
     let third = third.text("refresh_token");
     refresh(&third).await.refuses(401, "session-revoked");
     refresh("nonsense").await.refuses(401, "session-revoked");
+}
+
+async fn of_many_uses_of_a_refresh_token_one_wins_and_all_end(world: &'static World) {
+    let (_, email) = world.company().await;
+    let nobody = world.nobody();
+    let tokens = nobody.login(&email, PASSWORD).await.gives(200);
+    let other = nobody.sign_in(&email).await;
+    let ask = async |token: &str| {
+        let body = json!({"refresh_token": token});
+        nobody.post("/auth/refresh", &body).await
+    };
+    let token = tokens.text("refresh_token");
+    let answers = futures::future::join_all((0..20).map(|_| ask(&token))).await;
+    let (winners, losers): (Vec<_>, Vec<_>) = answers.into_iter().partition(|it| it.status == 200);
+    assert_eq!(winners.len(), 1);
+    for loser in losers {
+        loser.refuses(401, "session-revoked");
+    }
+    let won = winners[0].text("refresh_token");
+    ask(&won).await.refuses(401, "session-revoked");
+    for access in [&tokens, &winners[0]].map(|it| it.text("access_token")) {
+        let client = nobody.bearing(&access);
+        client.get("/auth/me").await.refuses(401, "session-revoked");
+    }
+    // The user's other sessions are families of their own.
+    other.get("/auth/me").await.gives(200);
 }
 
 async fn what_ends_a_session_ends_its_tokens_at_once(world: &'static World) {

@@ -8,6 +8,7 @@
 #[macro_use]
 mod world;
 mod client;
+mod document;
 mod shop;
 mod targets;
 
@@ -20,12 +21,14 @@ mod contract;
 mod crash;
 mod decoders;
 mod document_types;
+mod foreign;
 mod front;
 mod health;
 mod hostile;
 mod idempotency;
 mod lists;
 mod live;
+mod numbers;
 mod orders;
 mod parked;
 mod postgres;
@@ -34,3 +37,4 @@ mod shipments;
 mod stock;
 mod tenants;
 mod tokens;
+mod watchers;

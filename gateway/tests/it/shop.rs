@@ -179,6 +179,7 @@ pub(crate) fn document_type() -> Value {
 pub(crate) fn product() -> Value {
     json!({
         "sku": unique("SKU-"), "name": "Mug", "price": money("10.00"), "weight_g": 300,
+        "dimensions": {"length_mm": 120, "width_mm": 90, "height_mm": 100},
         "category": "kitchen", "reference": unique("prd-"),
     })
 }

@@ -104,7 +104,13 @@ pub(crate) async fn census(shop: &Shop) -> Vec<String> {
 pub(crate) async fn targets(shop: &Shop) -> Vec<Target> {
     let product = shop.product(9).await;
     let draft = draft(shop, &product);
-    let mut all = making(shop, &product, &draft);
+    let elsewhere = shop
+        .admin
+        .post("/locations", &shop::location())
+        .await
+        .gives(201)
+        .id();
+    let mut all = making(shop, &product, &elsewhere, &draft);
     all.extend(signing_in(shop));
     all.extend(acting(shop, &product).await);
     all.extend(changing(shop, &product, &draft).await);
@@ -128,20 +134,25 @@ fn target(client: &Client, method: Method, path: &str, body: Value) -> Target {
     }
 }
 
-fn making(shop: &Shop, product: &str, draft: &Value) -> Vec<Target> {
+fn making(shop: &Shop, product: &str, elsewhere: &str, draft: &Value) -> Vec<Target> {
     let post = |path: &str, body: Value| target(&shop.admin, Method::POST, path, body);
     let movement = json!({
         "type": "receipt", "product": product, "location": shop.location, "quantity": 1, "note": "n",
         "reference": unique("mov"), "metadata": {"pallet": "P-12"},
     });
+    let transfer = json!({
+        "type": "transfer", "product": product, "location": shop.location, "to": elsewhere,
+        "quantity": 1,
+    });
     let user = json!({
-        "email": "u@acme.example", "name": "U", "password": PASSWORD, "role": "viewer",
+        "email": format!("{}@acme.example", unique("u")), "name": "U", "password": PASSWORD,
+        "role": "viewer",
     });
     let key = json!({
         "name": "n", "scopes": ["read"], "expires_at": "2126-01-01T00:00:00Z",
         "reference": unique("key"), "metadata": {"for": "shop"},
     });
-    let company = json!({"name": "C", "currency": "BRL", "country": "BR", "settings": {}});
+    let company = json!({"name": "C", "currency": "BRL", "country": "BR", "settings": {"default_location": null}});
     vec![
         post("/customers", shop::customer()),
         post("/document-types", shop::document_type()),
@@ -149,6 +160,7 @@ fn making(shop: &Shop, product: &str, draft: &Value) -> Vec<Target> {
         post("/products", shop::product()),
         post("/products/bulk", json!({"products": [shop::product()]})),
         post("/stock/movements", movement),
+        post("/stock/movements", transfer),
         post("/orders", draft.clone()),
         post("/shipments", shop::shipment()),
         post("/users", user),
@@ -169,14 +181,17 @@ fn signing_in(shop: &Shop) -> Vec<Target> {
     ]
 }
 
+fn dimensions() -> Value {
+    json!({"length_mm": 1, "width_mm": 1, "height_mm": 1})
+}
+
 async fn acting(shop: &Shop, product: &str) -> Vec<Target> {
     let post = |path: String, body: &Value| target(&shop.admin, Method::POST, &path, body.clone());
     let order = shop.packed(&[(product, 1)]).await;
     let parcel = shop.shipment().await.id();
     let portion = json!([{"line": 1, "quantity": 1}]);
-    let dimensions = json!({"length_mm": 1, "width_mm": 1, "height_mm": 1});
     let ship = json!({
-        "lines": portion, "parcels": [{"weight_g": 5, "dimensions": dimensions}],
+        "lines": portion, "parcels": [{"weight_g": 5, "dimensions": dimensions()}],
         "sender": shop::address(), "carrier": "dhl",
     });
     let back = json!({"lines": portion, "restock": true, "reason": "r"});
@@ -215,7 +230,10 @@ async fn changing(shop: &Shop, product: &str, draft: &Value) -> Vec<Target> {
     let company = json!({"name": "C", "time_zone": "UTC", "settings": settings});
     let document_type = shop.document_type().await;
     let person = json!({"name": "X", "password": PASSWORD, "role": "admin"});
-    let goods = json!({"sku": "S", "price": money("1.00"), "backorderable": true});
+    let goods = json!({
+        "sku": "S", "price": money("1.00"), "backorderable": true, "weight_g": 1,
+        "dimensions": dimensions(),
+    });
     let place = json!({"name": "X", "metadata": {"a": "b"}, "reference": "r"});
     let lines = json!({
         "lines": draft["lines"], "notes": "n", "billing_address": shop::address(),

@@ -8,21 +8,20 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
 use crate::companies::one_of_each;
-use crate::shop::{self, Shop};
+use crate::document::topics;
+use crate::shop::Shop;
 use crate::targets::{Target, census, targets};
 use crate::world::World;
 
 /// What every operation gives: to the company's administrator, to one of its viewers, to the
 /// administrator of another company, to nobody, and to another company's key. `ok` is for whoever
 /// reaches it, whatever comes of the request; `own` for whoever does so in a company of their own.
+/// So it is for every kind of topic of a WebSocket, which `watchers.rs` tries.
 const MATRIX: &str = include_str!("tenants.txt");
 
 cases! {
     every_operation_tells_apart_who_asks
-    anothers_ids_in_queries_find_nothing
-    anothers_cursors_are_none
-    anothers_key_of_a_request_is_another_key
-    every_operation_has_its_line
+    every_operation_and_topic_has_its_line
 }
 
 /// Somebody, and whether they are of the company that everything is about.
@@ -48,7 +47,7 @@ async fn askers(ours: &Shop, theirs: &Shop) -> [Asker; 5] {
 }
 
 /// A request for every operation of the document, on what the company has.
-async fn requests(shop: &Shop) -> BTreeMap<String, (Method, String, Value)> {
+pub(crate) async fn requests(shop: &Shop) -> BTreeMap<String, (Method, String, Value)> {
     let ids = one_of_each(shop).await;
     let tracking = shop.shipment().await.text("tracking_number");
     let mut good: BTreeMap<String, Target> = BTreeMap::new();
@@ -86,7 +85,7 @@ fn with_query(path: String, ids: &[(&'static str, String)]) -> String {
     }
 }
 
-async fn operations(world: &'static World) -> BTreeSet<String> {
+pub(crate) async fn operations(world: &'static World) -> BTreeSet<String> {
     let document = world.nobody().get("//openapi.json").await.gives(200);
     let mut names = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -110,7 +109,7 @@ fn verdict(asker: &Asker, answer: &Answer) -> String {
 }
 
 /// The matrix by operation.
-fn lines() -> BTreeMap<String, Vec<&'static str>> {
+pub(crate) fn lines() -> BTreeMap<String, Vec<&'static str>> {
     let line = |line: &'static str| {
         let mut words = line.split_whitespace();
         let mut word = || words.next().unwrap();
@@ -179,111 +178,15 @@ async fn every_operation_tells_apart_who_asks(world: &'static World) {
     }
 }
 
-async fn anothers_ids_in_queries_find_nothing(world: &'static World) {
-    let (ours, theirs) = (Shop::open(world).await, Shop::open(world).await);
-    let ids: BTreeMap<_, _> = one_of_each(&theirs).await.into_iter().collect();
-    let (product, location) = (&ids["products"], &ids["locations"]);
-    for path in [
-        format!("/stock?product={product}"),
-        format!("/stock?location={location}"),
-        format!("/orders?customer={}", ids["customers"]),
-        format!("/shipments?order={}", ids["orders"]),
-        format!("/sessions?user={}", ids["users"]),
-    ] {
-        assert!(
-            theirs.admin.get(&path).await.gives(200).data().len() == 1,
-            "{path}"
-        );
-        assert!(
-            ours.admin.get(&path).await.gives(200).data().is_empty(),
-            "{path}"
-        );
-    }
-    for path in [
-        format!("/stock/movements?stock={}", ids["stock"]),
-        format!("/stock/movements?product={product}&location={location}"),
-        format!("/live/sse?topic=order:{}", ids["orders"]),
-        format!("/live/sse?topic=shipment:{}", ids["shipments"]),
-    ] {
-        ours.admin.get(&path).await.refuses(404, "not-found");
-    }
-}
-
-async fn anothers_cursors_are_none(world: &'static World) {
-    let (ours, theirs) = (Shop::open(world).await, Shop::open(world).await);
-    for path in [
-        "/customers",
-        "/locations",
-        "/products",
-        "/orders",
-        "/shipments",
-        "/stock",
-    ] {
-        let shop = &theirs;
-        for _ in 0..2 {
-            let product = shop.product(1).await;
-            shop.order(&[(&product, 1)]).await;
-            shop.shipment().await;
-            shop.admin
-                .post("/customers", &shop::customer())
-                .await
-                .gives(201);
-            shop.admin
-                .post("/locations", &shop::location())
-                .await
-                .gives(201);
-        }
-        let page = theirs
-            .admin
-            .get(&format!("{path}?limit=1"))
-            .await
-            .gives(200);
-        let next = format!("{path}?limit=1&cursor={}", page.text("next_cursor"));
-        theirs.admin.get(&next).await.gives(200);
-        ours.admin.get(&next).await.refuses(422, "invalid");
-    }
-    let feed = theirs.admin.get("/events?limit=1").await.gives(200);
-    let next = format!("/events?after={}", feed.text("next_cursor"));
-    theirs.admin.get(&next).await.gives(200);
-    ours.admin.get(&next).await.refuses(422, "invalid");
-}
-
-async fn anothers_key_of_a_request_is_another_key(world: &'static World) {
-    let (ours, theirs) = (Shop::open(world).await, Shop::open(world).await);
-    let body = shop::customer();
-    let first = theirs
-        .admin
-        .keyed("one and the same")
-        .post("/customers", &body)
-        .await;
-    let first = first.gives(201);
-    for client in [&ours.admin, &world.root.acting_in(&ours.company)] {
-        let mut body = body.clone();
-        body["reference"] = json!(crate::world::unique("ref"));
-        let second = client
-            .keyed("one and the same")
-            .post("/customers", &body)
-            .await;
-        let second = second.gives(201);
-        assert_ne!(second.id(), first.id());
-        assert!(second.headers.get("idempotent-replayed").is_none());
-    }
-    world
-        .nobody()
-        .keyed("one and the same")
-        .post("/customers", &body)
-        .await
-        .gives(401);
-    let again = theirs
-        .admin
-        .keyed("one and the same")
-        .post("/customers", &body)
-        .await;
-    assert_eq!(again.gives(201).id(), first.id());
-}
-
-async fn every_operation_has_its_line(world: &'static World) {
+async fn every_operation_and_topic_has_its_line(world: &'static World) {
     let mut known: BTreeSet<String> = lines().into_keys().collect();
     known.extend(["POST /auth/logout", "POST /auth/password"].map(str::to_owned));
-    assert_eq!(operations(world).await, known);
+    let mut there = operations(world).await;
+    let document = world.nobody().get("//openapi.json").await.gives(200);
+    there.extend(
+        topics(&document.body)
+            .into_iter()
+            .map(|it| format!("TOPIC {it}")),
+    );
+    assert_eq!(there, known);
 }

@@ -119,7 +119,50 @@ fn in_sao_paulo(time: NaiveDateTime) -> DateTime<Utc> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The rows of a file of these bytes, if it reads.
+    fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<Vec<T>> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("rows.csv"), bytes).unwrap();
+        rows(folder.path(), "rows.csv", &mut Tally::default()).ok()
+    }
+
+    const ORDERS: &str = "order_id,customer_id,order_status,order_purchase_timestamp,\
+        order_approved_at,order_delivered_carrier_date,order_delivered_customer_date,\
+        order_estimated_delivery_date\n";
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_rows_or_none(bytes: Vec<u8>, row in "[a-z0-9,.\"\n +:-]{0,120}") {
+            for text in [&bytes, row.as_bytes()] {
+                let _ = (read::<OrderRow>(text), read::<ItemRow>(text), read::<ProductRow>(text));
+                let head = b"order_id,payment_value\n";
+                let _ = read::<PaymentRow>(&[head, text].concat());
+                let _ = read::<OrderRow>(&[ORDERS.as_bytes(), text].concat());
+            }
+        }
+
+        #[test]
+        fn any_year_is_a_time_or_none(year in "[+-]?[0-9]{1,7}", hour in 0..25) {
+            let row = format!("o,c,created,{year}-10-15 {hour:02}:00:00,,,,\n");
+            let _ = read::<OrderRow>(format!("{ORDERS}{row}").as_bytes());
+        }
+
+        #[test]
+        fn what_was_written_reads_back(cities in prop::collection::vec(("\\PC{1,9}", ".{0,20}"), 0..9)) {
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            writer.write_record(["seller_id", "seller_city"]).unwrap();
+            for (id, city) in &cities {
+                writer.write_record([id, city]).unwrap();
+            }
+            let rows: Vec<SellerRow> = read(&writer.into_inner().unwrap()).unwrap();
+            let rows = rows.into_iter().map(|row| (row.seller_id, row.seller_city));
+            prop_assert_eq!(Vec::from_iter(rows), cities);
+        }
+    }
 
     fn utc(text: &str) -> String {
         let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap();

@@ -15,7 +15,7 @@ use super::shard;
 pub(crate) struct EventRow(Read);
 
 /// The columns of `events`.
-#[derive(FromRow)]
+#[derive(Debug, FromRow)]
 struct EventColumns {
     shard: i32,
     seq: i64,
@@ -261,4 +261,96 @@ pub(crate) fn in_places(
 
 fn is_sound(entity: Uuid, version: i64, text: &Text, stored: Option<i64>) -> bool {
     stored == Some(checksum::text(entity, version, &text.0).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A row of any numbers and texts, whose checksums may be right.
+    fn any_event() -> impl Strategy<Value = EventColumns> {
+        let ids = any::<(u128, u128)>();
+        let numbers = (
+            any::<(i32, i64, i32)>(),
+            prop_oneof![any::<i64>(), 1..9_i64],
+            any::<i64>(),
+        );
+        let texts = (
+            "[a-z]{0,9}",
+            "[a-z_]{0,9}",
+            any::<String>(),
+            any::<Option<String>>(),
+        );
+        let sums = any::<(bool, i64, Option<i64>)>();
+        (ids, numbers, texts, sums).prop_map(|(ids, numbers, texts, sums)| {
+            let ((shard, seq, schema), version, at) = numbers;
+            let (kind, name, data, personal) = texts;
+            let mut row = EventColumns {
+                shard,
+                seq,
+                kind: Text(kind),
+                entity: Uuid::from_u128(ids.0),
+                version,
+                tenant: Uuid::from_u128(ids.1),
+                at,
+                name: Text(name),
+                schema,
+                data: Text(data),
+                personal: personal.map(Text),
+                principal: Text("usr_1".into()),
+                request_id: Text("r".into()),
+                cause: None,
+                checksum: sums.1,
+                personal_checksum: sums.2,
+            };
+            if sums.0 {
+                row.seal();
+            }
+            row
+        })
+    }
+
+    impl EventColumns {
+        fn seal(&mut self) {
+            let sum = |text: &Text| checksum::text(self.entity, self.version, &text.0).into();
+            self.personal_checksum = self.personal.as_ref().map(sum);
+            self.checksum = self.row().checksum().into();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_row_is_the_event_that_it_says_or_damaged(row in any_event()) {
+            let said = (row.shard, row.seq, row.version, row.at, row.data.0.clone());
+            let Ok(event) = row.checked() else {
+                return Ok(());
+            };
+            let number = |number: u64| i64::try_from(number).unwrap();
+            let read = (
+                i32::from(event.shard.0),
+                number(event.seq),
+                number(event.version),
+                event.at.timestamp_millis(),
+                event.data.to_string(),
+            );
+            prop_assert_eq!(read, said);
+        }
+
+        #[test]
+        fn no_event_is_read_from_a_row_with_another_checksum(row in any_event(), bit in 0..32_u32) {
+            let mut row = row;
+            row.seal();
+            row.checksum ^= 1 << bit;
+            prop_assert!(row.checked().is_err());
+        }
+
+        #[test]
+        fn a_sound_row_is_read(row in any_event(), version in 1..i64::MAX, seq in 1..i64::MAX) {
+            let mut row = EventColumns { version, seq, shard: 7, schema: 1, at: 0, ..row };
+            row.seal();
+            prop_assert!(row.checked().is_ok());
+        }
+    }
 }

@@ -122,9 +122,7 @@ impl World {
     }
 
     async fn socket(&self, path: &str) -> Result<Socket, Error> {
-        let url = format!("ws://{}/api/v1{path}", self.address);
-        let (socket, _) = connect_async(url).await?;
-        Ok(Socket(socket))
+        Socket::open(self.address, path).await
     }
 
     /// A WebSocket that has said who it is.
@@ -136,21 +134,26 @@ impl World {
     }
 }
 
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
-    async fn say(&mut self, message: &Value) {
+    pub(crate) async fn open(address: SocketAddr, path: &str) -> Result<Self, Error> {
+        let (socket, _) = connect_async(format!("ws://{address}/api/v1{path}")).await?;
+        Ok(Self(socket))
+    }
+
+    pub(crate) async fn say(&mut self, message: &Value) {
         let text = message.to_string();
         self.0.send(Message::Text(text.into())).await.unwrap();
     }
 
-    async fn subscribe(&mut self, topic: &str, from: Option<&str>) -> Value {
+    pub(crate) async fn subscribe(&mut self, topic: &str, from: Option<&str>) -> Value {
         let message = json!({"type": "subscribe", "topic": topic, "from": from});
         self.say(&message).await;
         self.next().await
     }
 
-    async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         loop {
             match self.frame().await {
                 Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
@@ -161,7 +164,7 @@ impl Socket {
     }
 
     /// The code with which the server closes, after whatever else it says.
-    async fn close_code(&mut self) -> u16 {
+    pub(crate) async fn close_code(&mut self) -> u16 {
         loop {
             match self.frame().await {
                 Some(Ok(Message::Close(Some(close)))) => return close.code.into(),
