@@ -22,6 +22,7 @@ mod cluster;
 mod damage;
 mod database;
 mod disk;
+mod figures;
 mod fsync;
 mod linear;
 mod load;
