@@ -11,17 +11,18 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::campaign;
 use super::client::{Api, Change};
 use super::server::{self, Home};
 use super::shop::Shop;
+use super::{campaign, figures};
 
 const DOCUMENTS: usize = 50;
 const EVENTS: usize = 20;
-/// How often that many are damaged, and mended again.
-const ROUNDS: usize = 1;
-const DOCUMENT_ROUNDS_IN_CAMPAIGN: usize = 20;
-const EVENT_ROUNDS_IN_CAMPAIGN: usize = 10;
+/// How often that many are damaged, and mended again, daily and in a campaign.
+const DOCUMENT_ROUNDS: [usize; 2] = [1, 20];
+const EVENT_ROUNDS: [usize; 2] = [1, 10];
+/// Enough that there is something to choose from.
+const PRODUCTS: usize = 30;
 /// The resources that are looked at, each with the context and the kind of its entities.
 const RESOURCES: [(&str, &str, &str); 4] = [
     ("/products", "order", "product"),
@@ -198,7 +199,7 @@ async fn survive(home: Home) {
     let server = home.serve().await;
     let (place, found_at) = watch::channel(server.address);
     let api = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
-    let (api, shop) = Shop::open(api).await;
+    let (api, shop) = Shop::open_with(api, PRODUCTS).await;
     for number in 0..8 {
         order(
             &api,
@@ -210,7 +211,8 @@ async fn survive(home: Home) {
     }
     let before = picture(&api).await;
     server.terminate().await;
-    for _ in 0..campaign([ROUNDS, DOCUMENT_ROUNDS_IN_CAMPAIGN]) {
+    let (document_rounds, event_rounds) = (campaign(DOCUMENT_ROUNDS), campaign(EVENT_ROUNDS));
+    for _ in 0..document_rounds {
         let mut cells = Cell::all(&home, Table::Documents).await;
         cells.shuffle(&mut random);
         cells.truncate(DOCUMENTS);
@@ -222,7 +224,7 @@ async fn survive(home: Home) {
         server.terminate().await;
         write(&home, &cells).await;
     }
-    for round in 0..campaign([ROUNDS, EVENT_ROUNDS_IN_CAMPAIGN]) {
+    for round in 0..event_rounds {
         let (cells, broken) = victims(&home, &shop, &mut random).await;
         damage(&home, &cells, &mut random).await;
         let server = home.serve().await;
@@ -237,6 +239,12 @@ async fn survive(home: Home) {
         write(&home, &cells).await;
     }
     super::check::storage(&home).await;
+    let [documents, events] = [DOCUMENTS * document_rounds, EVENTS * event_rounds];
+    figures::print(
+        &format!("damage on {}", home.database()),
+        &format!("{documents} documents, {events} events"),
+        "every one named; documents rebuilt, entities with damaged events out of service alone",
+    );
 }
 
 /// Events of so many entities, and the documents of half of them; and those who have lost both.

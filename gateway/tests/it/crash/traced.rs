@@ -14,7 +14,7 @@ use std::path::Path;
 use super::server::{Home, Server};
 use super::tracer::Tracer;
 use super::trial::Trial;
-use super::{campaign, until_good};
+use super::{campaign, figures, until_good};
 
 /// How many orders are acknowledged at least, daily and in a campaign, and how many requests succeed
 /// for each of them.
@@ -52,12 +52,16 @@ async fn on_sqlite_no_answer_leaves_before_what_it_tells_is_on_disk() {
         return;
     }
     let attach = async |server: &Server| Tracer::attach(&[server.id()], &WATCH).await;
-    let (trial, tracer) = Trial::start_watched(Home::on_sqlite(), attach).await;
+    let (trial, tracer) = Trial::start_watched(Home::on_sqlite(), 0, attach).await;
     let wanted = campaign(ACKNOWLEDGED);
     until_good(&trial.api, wanted * GOOD_EACH).await;
     let seen = tracer.unwrap().seen().await;
     let checked = Trace::read(seen.lines()).check();
-    eprintln!("{checked} orders were on disk before their answers left");
+    figures::print(
+        "order of append, fdatasync and answer",
+        &format!("{checked} orders"),
+        "each on disk before its answer left",
+    );
     assert!(checked >= wanted, "{checked}");
     trial.end().await;
 }
