@@ -50,8 +50,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         }));
     }
     let stopping = tokio::spawn(stop_on_signal(Arc::clone(&app))?);
-    eprintln!("quenty serves http://{address} (docs at http://{address}/docs)");
     let (router, shutdown) = (app.router(), app.shutdown.clone());
+    eprintln!("quenty serves http://{address} (docs at http://{address}/docs)");
     let stopped = tokio::spawn(moment_of(app.shutdown.clone()));
     server::run(listener, router, &app.config.gateway, shutdown).await;
     // One time-out for all of the end: whoever stops the program gave it that long.
