@@ -27,6 +27,9 @@ const SIGABRT: i32 = 6;
 const REACHED_WITHIN: Duration = Duration::from_secs(60);
 /// The kinds whose loading is interrupted every day.
 const LOADED: [&str; 4] = ["order", "stock", "product", "customer"];
+/// Kinds that no tour makes leave the memory: room is made by the first kind that has somebody idle,
+/// in the order of their names.
+const NOT_DISMISSED: [&str; 2] = ["stock", "user"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn aborted_at_every_moment_on_sqlite_it_keeps_its_word() {
@@ -138,8 +141,12 @@ async fn survive(home: Home) {
     let (place, found_at) = watch::channel(server.address);
     let root = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
     let (api, shop) = Shop::open(root.clone()).await;
+    // Of everything there is something from before, which can be loaded.
+    let is_over = AtomicBool::new(false);
+    let mut first = tour(&root, &api, &shop, faults.len(), &is_over);
+    first.walk("order").await;
+    let mut operations = first.operations;
     server.terminate().await;
-    let mut operations = Vec::new();
     for (number, fault) in faults.iter().enumerate() {
         let is_over = AtomicBool::new(false);
         let mut tour = tour(&root, &api, &shop, number, &is_over);
@@ -236,7 +243,9 @@ fn faults(random: &mut StdRng) -> Vec<String> {
     let batches = paired(&BATCH_MOMENTS, first, &events);
     let sagas = paired(&SAGA_MOMENTS, first, &policies);
     let (loaded, dismissed) = (LOADED.map(str::to_owned).to_vec(), Vec::new());
-    let [loaded, dismissed] = campaign([[loaded, dismissed], [kinds.clone(), kinds]]);
+    let mut leaving = kinds.clone();
+    leaving.retain(|kind| !NOT_DISMISSED.contains(&&**kind));
+    let [loaded, dismissed] = campaign([[loaded, dismissed], [kinds, leaving]]);
     let loading = paired(&["loading"], 0, &loaded);
     let passivating = paired(&["passivating"], 0, &dismissed);
     // Of whatever kind: which one makes room is not for a test to say.
