@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,10 @@ use crate::{bootstrap, server, telemetry};
 
 /// What the engine has at least to end in good order.
 const LEAST_STOP: Duration = Duration::from_secs(1);
+/// Connections that the system keeps until they are accepted. With the library's 128 it forgets some
+/// of those that come at once, and their clients go on believing that they are connected. It keeps
+/// no more than it is set to, however many are asked for (`net.core.somaxconn`, usually 4,096).
+const BACKLOG: u32 = 4_096;
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -27,9 +31,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     reach(&config).await?;
     // Before the journals are opened: on Postgres that takes them over, and a start that then fails
     // for want of a free port would have displaced a running server for nothing.
-    let listener = bind(config.gateway.listen).await?;
+    let listener = bind(config.gateway.listen)?;
     let metrics_listener = match config.telemetry.metrics_listen {
-        Some(place) => Some(bind(place).await?),
+        Some(place) => Some(bind(place)?),
         None => None,
     };
     let app = App::start(config).await?;
@@ -46,8 +50,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         }));
     }
     let stopping = tokio::spawn(stop_on_signal(Arc::clone(&app))?);
-    eprintln!("quenty serves http://{address} (docs at http://{address}/docs)");
     let (router, shutdown) = (app.router(), app.shutdown.clone());
+    eprintln!("quenty serves http://{address} (docs at http://{address}/docs)");
     let stopped = tokio::spawn(moment_of(app.shutdown.clone()));
     server::run(listener, router, &app.config.gateway, shutdown).await;
     // One time-out for all of the end: whoever stops the program gave it that long.
@@ -88,10 +92,19 @@ async fn moment_of(event: CancellationToken) -> Instant {
     Instant::now()
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listening on {address}"))
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    listen(address).with_context(|| format!("listening on {address}"))
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // So that a start soon after an end is not refused its port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Waits for the signal; then readiness fails, and after the delay connections end.

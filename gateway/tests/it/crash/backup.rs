@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -10,12 +10,15 @@ use tokio::sync::watch;
 
 use super::check;
 use super::client::Api;
+use super::figures::{self, Times};
 use super::load::Load;
 use super::server::{Home, PASSWORD};
 use super::shop::Shop;
-use super::until_good;
+use super::{campaign, until_good};
 use crate::postgres;
 
+/// How often one is made and restored, daily and in a campaign.
+const BACKUPS: [usize; 2] = [1, 5];
 /// How many requests succeed before the backup, while it is kept, and after the restore.
 const GOOD: usize = 100;
 /// How many pages of the feed somebody has read before the backup.
@@ -31,8 +34,9 @@ struct Manual {
 async fn a_backup_of_sqlite_under_load_brings_everything_back() {
     if is_there("a backup of SQLite", "sqlite3").await {
         let [backup, restore, ..] = blocks();
-        let homes = [Home::on_sqlite(), Home::on_sqlite()];
-        survive(homes, Manual { backup, restore }).await;
+        let manual = Manual { backup, restore };
+        let homes = async || Some([Home::on_sqlite(), Home::on_sqlite()]);
+        repeat("SQLite", homes, &manual).await;
     }
 }
 
@@ -42,11 +46,32 @@ async fn a_backup_of_postgres_under_load_brings_everything_back() {
     if !is_there(what, "pg_dump").await {
         return;
     }
-    if let Some(home) = Home::on_postgres(what).await {
-        let [.., backup, restore] = blocks();
-        let homes = [home, Home::on_postgres(what).await.unwrap()];
-        survive(homes, Manual { backup, restore }).await;
+    let [.., backup, restore] = blocks();
+    let manual = Manual { backup, restore };
+    let homes = async || {
+        let home = Home::on_postgres(what).await?;
+        Some([home, Home::on_postgres(what).await?])
+    };
+    repeat("Postgres", homes, &manual).await;
+}
+
+/// Makes and restores backups, each from and to storages of its own.
+async fn repeat(database: &str, homes: impl AsyncFn() -> Option<[Home; 2]>, manual: &Manual) {
+    let mut took = Vec::new();
+    for _ in 0..campaign(BACKUPS) {
+        let Some(homes) = homes().await else {
+            return;
+        };
+        took.push(survive(homes, manual).await);
     }
+    figures::print(
+        &format!("backup and restore on {database}"),
+        &format!("{} times", took.len()),
+        &format!(
+            "nothing missing, feeds go on; a backup took: {}",
+            Times::new(took)
+        ),
+    );
 }
 
 async fn is_there(what: &str, program: &str) -> bool {
@@ -69,7 +94,8 @@ fn blocks() -> [String; 4] {
     blocks.collect::<Vec<_>>().try_into().unwrap()
 }
 
-async fn survive([home, fresh]: [Home; 2], manual: Manual) {
+/// How long the backup took.
+async fn survive([home, fresh]: [Home; 2], manual: &Manual) -> Duration {
     let server = home.serve().await;
     let (place, found_at) = watch::channel(server.address);
     let api = Api::sign_in(found_at, PASSWORD).await.unwrap();
@@ -79,7 +105,7 @@ async fn survive([home, fresh]: [Home; 2], manual: Manual) {
     let read = read_feed(&api, "", PAGES).await;
     let begun = Instant::now();
     run(&home, &manual.backup).await;
-    eprintln!("the backup took {:?}", begun.elapsed());
+    let took = begun.elapsed();
     until_good(&api, GOOD).await;
     let mut operations = load.leave().await.operations;
     let all = operations.len();
@@ -99,6 +125,7 @@ async fn survive([home, fresh]: [Home; 2], manual: Manual) {
     check::with_balances(&api, &operations).await;
     server.terminate().await;
     check::storage(&fresh).await;
+    took
 }
 
 /// Runs what somebody would paste into a shell.

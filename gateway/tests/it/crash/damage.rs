@@ -10,18 +10,19 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::campaign;
 use super::cells::{Cell, Cells, Stored, Table};
 use super::client::{Api, Change};
 use super::server::{self, Home};
 use super::shop::Shop;
+use super::{campaign, figures};
 
 const DOCUMENTS: usize = 50;
 const EVENTS: usize = 20;
-/// How often that many are damaged, and mended again.
-const ROUNDS: usize = 1;
-const DOCUMENT_ROUNDS_IN_CAMPAIGN: usize = 20;
-const EVENT_ROUNDS_IN_CAMPAIGN: usize = 10;
+/// How often that many are damaged, and mended again, daily and in a campaign.
+const DOCUMENT_ROUNDS: [usize; 2] = [1, 20];
+const EVENT_ROUNDS: [usize; 2] = [1, 10];
+/// Enough that there is something to choose from.
+const PRODUCTS: usize = 30;
 /// The resources that are looked at, each with the context and the kind of its entities.
 const RESOURCES: [(&str, &str, &str); 4] = [
     ("/products", "order", "product"),
@@ -87,7 +88,7 @@ async fn survive(home: Home) {
     let server = home.serve().await;
     let (place, found_at) = watch::channel(server.address);
     let api = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
-    let (api, shop) = Shop::open(api).await;
+    let (api, shop) = Shop::open_with(api, PRODUCTS).await;
     for number in 0..8 {
         order(
             &api,
@@ -99,7 +100,8 @@ async fn survive(home: Home) {
     }
     let before = picture(&api).await;
     server.terminate().await;
-    for _ in 0..campaign([ROUNDS, DOCUMENT_ROUNDS_IN_CAMPAIGN]) {
+    let (document_rounds, event_rounds) = (campaign(DOCUMENT_ROUNDS), campaign(EVENT_ROUNDS));
+    for _ in 0..document_rounds {
         let mut documents = rows(&home, Table::Documents).await;
         documents.shuffle(&mut random);
         documents.truncate(DOCUMENTS);
@@ -112,7 +114,7 @@ async fn survive(home: Home) {
         server.terminate().await;
         mend(&home, &damages).await;
     }
-    for round in 0..campaign([ROUNDS, EVENT_ROUNDS_IN_CAMPAIGN]) {
+    for round in 0..event_rounds {
         let server = home.serve().await;
         place.send_replace(server.address);
         let told = events(&api).await;
@@ -132,6 +134,12 @@ async fn survive(home: Home) {
         mend(&home, &damages).await;
     }
     super::check::storage(&home).await;
+    let [documents, events] = [DOCUMENTS * document_rounds, EVENTS * event_rounds];
+    figures::print(
+        &format!("damage on {}", home.database()),
+        &format!("{documents} documents, {events} events"),
+        "every one named; documents rebuilt, entities with damaged events out of service alone",
+    );
 }
 
 /// Events of so many entities, and the documents of half of them; and those who have lost both.

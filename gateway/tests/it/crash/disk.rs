@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::cluster::{self, Cluster};
+use super::figures::{self, Times};
 use super::server::Home;
-use super::trial::{Trial, spread};
+use super::trial::Trial;
 use super::{campaign, until_put_off};
 use crate::postgres;
 
@@ -84,7 +85,11 @@ async fn with_a_full_disk_sqlite_keeps_its_word() {
     let Some(disk) = Disk::mount("a full disk under SQLite", "128m") else {
         return;
     };
-    let trial = Trial::start(Home::on(format!("sqlite:{}", disk.path().display()))).await;
+    let trial = Trial::start(
+        Home::on(format!("sqlite:{}", disk.path().display())),
+        campaign(FILLINGS),
+    )
+    .await;
     survive(&disk, trial, None).await;
 }
 
@@ -97,7 +102,7 @@ async fn with_a_full_disk_postgres_keeps_its_word() {
     let Some(cluster) = Cluster::start_in(what, disk.path()).await else {
         return;
     };
-    let trial = Trial::start(Home::on(cluster.url.clone())).await;
+    let trial = Trial::start(Home::on(cluster.url.clone()), campaign(FILLINGS)).await;
     survive(&disk, trial, Some(&cluster)).await;
 }
 
@@ -117,7 +122,14 @@ async fn survive(disk: &Disk, trial: Trial, cluster: Option<&Cluster>) {
         let restarted = started.elapsed();
         recoveries.push(restarted + trial.recover(round).await);
     }
-    eprintln!("good again with room: {}", spread(recoveries));
+    figures::print(
+        &format!("a full disk under {}", trial.home.database()),
+        &format!("{} times", campaign(FILLINGS)),
+        &format!(
+            "first good request with room again: {}",
+            Times::new(recoveries)
+        ),
+    );
     trial.end().await;
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::campaign;
 use super::cluster::Cluster;
+use super::figures::{self, Times};
 use super::server::Home;
 use super::tracer::Tracer;
-use super::trial::{Trial, spread};
+use super::trial::Trial;
 
 /// How often it fails for a while, daily and in a campaign.
 const FAILURES: [usize; 2] = [5, 50];
@@ -27,16 +28,13 @@ async fn with_fsync_failing_sqlite_keeps_its_word() {
     if !Tracer::is_allowed("fsync that fails under SQLite").await {
         return;
     }
-    let trial = Trial::start(Home::on_sqlite()).await;
+    let trial = Trial::start(Home::on_sqlite(), rounds()).await;
     let mut recoveries = Vec::new();
     for round in 0..rounds() {
         fail(&trial, &[trial.server.id()]).await;
         recoveries.push(trial.recover(round).await);
     }
-    eprintln!(
-        "first good write after a failing disk: {}",
-        spread(recoveries)
-    );
+    report(&trial, recoveries);
     trial.end().await;
 }
 
@@ -49,7 +47,7 @@ async fn with_fsync_failing_postgres_keeps_its_word() {
     let Some(cluster) = Cluster::start(what).await else {
         return;
     };
-    let trial = Trial::start(Home::on(cluster.url.clone())).await;
+    let trial = Trial::start(Home::on(cluster.url.clone()), rounds()).await;
     let mut recoveries = Vec::new();
     for round in 0..rounds() {
         fail(&trial, &cluster.processes()).await;
@@ -57,16 +55,24 @@ async fn with_fsync_failing_postgres_keeps_its_word() {
         cluster.restart().await;
         recoveries.push(trial.recover(round).await);
     }
-    eprintln!(
-        "{} panics of Postgres; first good write after a failing disk: {}",
-        cluster.told("PANIC"),
-        spread(recoveries)
-    );
+    eprintln!("{} panics of Postgres", cluster.told("PANIC"));
+    report(&trial, recoveries);
     trial.end().await;
 }
 
 fn rounds() -> usize {
     campaign(FAILURES)
+}
+
+fn report(trial: &Trial, recoveries: Vec<Duration>) {
+    figures::print(
+        &format!("fsync fails under {}", trial.home.database()),
+        &format!("{} times", rounds()),
+        &format!(
+            "nothing acknowledged meanwhile; first good request: {}",
+            Times::new(recoveries)
+        ),
+    );
 }
 
 /// Has everything fail for a while, in which nothing may be acknowledged.

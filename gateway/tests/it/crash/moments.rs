@@ -15,16 +15,21 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::check;
 use super::client::{Api, Change};
 use super::server::{self, Home};
 use super::shop::Shop;
 use super::tour::{NOT_TOURED, Tour};
+use super::{campaign, check, figures};
 
 /// What an aborted process ends with.
 const SIGABRT: i32 = 6;
 /// By when a tour comes to every moment: ample, for a busy machine.
 const REACHED_WITHIN: Duration = Duration::from_secs(60);
+/// The kinds whose loading is interrupted every day.
+const LOADED: [&str; 4] = ["order", "stock", "product", "customer"];
+/// Kinds that no tour makes leave the memory: room is made by the first kind that has somebody idle,
+/// in the order of their names.
+const NOT_DISMISSED: [&str; 2] = ["stock", "user"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn aborted_at_every_moment_on_sqlite_it_keeps_its_word() {
@@ -136,15 +141,19 @@ async fn survive(home: Home) {
     let (place, found_at) = watch::channel(server.address);
     let root = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
     let (api, shop) = Shop::open(root.clone()).await;
+    // Of everything there is something from before, which can be loaded.
+    let is_over = AtomicBool::new(false);
+    let mut first = tour(&root, &api, &shop, faults.len(), &is_over);
+    first.walk("order").await;
+    let mut operations = first.operations;
     server.terminate().await;
-    let mut operations = Vec::new();
     for (number, fault) in faults.iter().enumerate() {
         let is_over = AtomicBool::new(false);
         let mut tour = tour(&root, &api, &shop, number, &is_over);
-        let (_, kind) = fault.rsplit_once(':').unwrap();
-        let (kind, _) = kind.split_once('.').unwrap_or((kind, ""));
+        let (moment, what) = fault.rsplit_once(':').unwrap();
+        let kind = kind_of(what);
         let walk = async {
-            if fault.contains("loading") {
+            if moment.ends_with("loading") || moment.ends_with("passivating") {
                 look_at(&api, kind).await;
             }
             tour.walk(kind).await;
@@ -157,17 +166,27 @@ async fn survive(home: Home) {
     }
     let server = home.serve().await;
     place.send_replace(server.address);
-    eprintln!("{} aborts, {} operations", faults.len(), operations.len());
     check::without_diary(&api, &operations).await;
     server.terminate().await;
     check::storage(&home).await;
+    figures::print(
+        &format!("abort at a named moment on {}", home.database()),
+        &format!("{} times", faults.len()),
+        &format!(
+            "every moment was hit; {} operations as told",
+            operations.len()
+        ),
+    );
 }
 
 /// Reads some that were there before the process was: what the tour makes is never loaded.
 async fn look_at(api: &Api, kind: &str) {
     let path = match kind {
+        // Every request does.
+        "session" => return,
         "stock" => "/stock".to_owned(),
-        kind => format!("/{kind}s"),
+        "company" => "/companies".to_owned(),
+        kind => format!("/{}s", kind.replace('_', "-")),
     };
     for item in api.list(&path).await.iter().take(3) {
         api.get(&format!("{path}/{}", item["id"].as_str().unwrap()))
@@ -208,22 +227,47 @@ async fn abort(
     server
 }
 
-/// Every moment and every event at least once.
+/// Every moment and every event at least once; in a campaign every moment with every event, and with
+/// an entity of every kind.
 fn faults(random: &mut StdRng) -> Vec<String> {
     let mut events: Vec<_> = events().into_iter().collect();
     events.retain(|event| NOT_TOURED.iter().all(|(other, _)| event != other));
     events.shuffle(random);
+    let kinds: BTreeSet<_> = events.iter().map(|it| kind_of(it).to_owned()).collect();
+    let kinds: Vec<_> = kinds.into_iter().collect();
+    let policies: Vec<_> = policies::ALL
+        .iter()
+        .map(|it| format!("policy.{}", it.name))
+        .collect();
     let first = random.random_range(0..BATCH_MOMENTS.len());
-    let moments = BATCH_MOMENTS.iter().cycle().skip(first);
-    let batches = events.iter().zip(moments);
-    let batches = batches.map(|(event, moment)| format!("abort:{moment}:{event}"));
-    let policies = policies::ALL.iter().zip(SAGA_MOMENTS.iter().cycle());
-    let sagas = policies.map(|(policy, moment)| format!("abort:{moment}:policy.{}", policy.name));
-    let kinds = ["order", "stock", "product", "customer"];
-    let loading = kinds.map(|kind| format!("abort:loading:{kind}"));
+    let batches = paired(&BATCH_MOMENTS, first, &events);
+    let sagas = paired(&SAGA_MOMENTS, first, &policies);
+    let (loaded, dismissed) = (LOADED.map(str::to_owned).to_vec(), Vec::new());
+    let mut leaving = kinds.clone();
+    leaving.retain(|kind| !NOT_DISMISSED.contains(&&**kind));
+    let [loaded, dismissed] = campaign([[loaded, dismissed], [kinds, leaving]]);
+    let loading = paired(&["loading"], 0, &loaded);
+    let passivating = paired(&["passivating"], 0, &dismissed);
     // Of whatever kind: which one makes room is not for a test to say.
     let others = ["abort:passivating", "abort:before-checkpoint"].map(str::to_owned);
-    batches.chain(sagas).chain(loading).chain(others).collect()
+    [batches, sagas, loading, passivating, others.to_vec()].concat()
+}
+
+/// Each of some things with one of the moments in turn; in a campaign with all of them.
+fn paired(moments: &[&str], first: usize, things: &[String]) -> Vec<String> {
+    let each = campaign([1, moments.len()]);
+    let of = |(number, thing): (usize, &String)| -> Vec<_> {
+        let moments = moments.iter().cycle().skip(first + number).take(each);
+        moments
+            .map(|moment| format!("abort:{moment}:{thing}"))
+            .collect()
+    };
+    things.iter().enumerate().flat_map(of).collect()
+}
+
+/// `<kind>.<event>`, or a kind.
+fn kind_of(what: &str) -> &str {
+    what.split_once('.').map_or(what, |(kind, _)| kind)
 }
 
 /// Every event that there is, as the golden files say: `<kind>.<event>`.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection as _, PgConnection};
 
 use super::campaign;
+use super::figures::{self, Times};
 use super::proxy::Proxy;
 use super::server::Home;
 use super::trial::Trial;
@@ -36,13 +37,13 @@ async fn with_its_connections_ended_it_keeps_its_word() {
     let mut operator = PgConnection::connect(&format!("{place}/postgres"))
         .await
         .unwrap();
-    let trial = Trial::start(Home::on(url.clone())).await;
+    let trial = Trial::start(Home::on(url.clone()), 1).await;
     let (mut ended, end) = (0, Instant::now() + spell());
     while Instant::now() < end {
         ended += end_connections(&mut operator, database).await;
         tokio::time::sleep(ENDED_EVERY).await;
     }
-    recovered(&trial, &format!("{ended} connections ended")).await;
+    recovered(&trial, "connections ended", ended as usize).await;
     assert!(ended > 0 && is_felt(&trial));
     trial.end().await;
 }
@@ -52,14 +53,14 @@ async fn with_its_connections_cut_it_keeps_its_word() {
     let Some((proxy, home)) = on_proxy("connections cut").await else {
         return;
     };
-    let trial = Trial::start(home).await;
+    let trial = Trial::start(home, 1).await;
     let end = Instant::now() + spell();
     while Instant::now() < end {
         proxy.cut();
         tokio::time::sleep(CUT_EVERY).await;
     }
     let cut = proxy.has_cut();
-    recovered(&trial, &format!("{cut} connections cut")).await;
+    recovered(&trial, "connections cut", cut).await;
     assert!(cut > 0 && is_felt(&trial));
     trial.end().await;
 }
@@ -69,7 +70,7 @@ async fn with_a_database_that_says_nothing_it_keeps_its_word() {
     let Some((proxy, home)) = on_proxy("a silent network").await else {
         return;
     };
-    let trial = Trial::start(home).await;
+    let trial = Trial::start(home, campaign(SILENT)).await;
     let mut recoveries = Vec::new();
     for round in 0..campaign(SILENT) {
         proxy.be_silent(true);
@@ -81,7 +82,7 @@ async fn with_a_database_that_says_nothing_it_keeps_its_word() {
         proxy.be_silent(false);
         recoveries.push(trial.recover(round).await);
     }
-    eprintln!("first good write after each silence: {recoveries:?}");
+    report("a database that says nothing", recoveries);
     trial.end().await;
 }
 
@@ -96,14 +97,14 @@ async fn with_its_connections_forgotten_it_keeps_its_word() {
         "[storage]\nreaders = 1\n",
     )
     .unwrap();
-    let trial = Trial::start(home).await;
+    let trial = Trial::start(home, campaign(FORGOTTEN)).await;
     let mut recoveries = Vec::new();
     for round in 0..campaign(FORGOTTEN) {
         proxy.forget();
         recoveries.push(trial.recover(round).await);
         tokio::time::sleep(READS_END).await;
     }
-    eprintln!("first good write after all was forgotten: {recoveries:?}");
+    report("connections forgotten", recoveries);
     assert!(is_felt(&trial));
     trial.end().await;
 }
@@ -117,11 +118,23 @@ fn is_felt(trial: &Trial) -> bool {
     trial.api.put_off() > 0 && trial.server.told("commit failed") > 0
 }
 
-async fn recovered(trial: &Trial, what: &str) {
+async fn recovered(trial: &Trial, what: &str, how_many: usize) {
     let meanwhile = trial.api.succeeded();
-    let recovered = trial.recover(1).await;
-    eprintln!(
-        "{what}; {meanwhile} good requests meanwhile; first good write after that: {recovered:?}"
+    let recovered = trial.recover(0).await;
+    figures::print(
+        what,
+        &format!("{how_many} in {:?}", spell()),
+        &format!("{meanwhile} good requests meanwhile; first good one after that: {recovered:.1?}"),
+    );
+}
+
+fn report(what: &str, recoveries: Vec<Duration>) {
+    let how_often = format!("{} times", recoveries.len());
+    let recoveries = Times::new(recoveries);
+    figures::print(
+        what,
+        &how_often,
+        &format!("first good request after that: {recoveries}"),
     );
 }
 

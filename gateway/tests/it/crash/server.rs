@@ -69,6 +69,15 @@ impl Home {
         &self.storage
     }
 
+    /// What its storage is called.
+    pub(super) fn database(&self) -> &'static str {
+        if self.storage.starts_with("sqlite") {
+            "SQLite"
+        } else {
+            "Postgres"
+        }
+    }
+
     /// Starts a server and waits until it serves. It chooses its port, so that no other process
     /// can have taken it.
     pub(super) async fn serve(&self) -> Server {

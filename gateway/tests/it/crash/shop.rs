@@ -10,9 +10,8 @@ use super::client::{Api, Change};
 pub(super) const UNITS: i64 = 10;
 /// Products that are ordered, called off, received and shipped all along.
 const COMMON: usize = 6;
-/// Products of which exactly [`UNITS`] can be sold: nobody calls off, nothing is received. One for
-/// each time between two kills, and one more.
-const SCARCE: usize = super::KILLS + 1;
+/// Products of which exactly [`UNITS`] can be sold: nobody calls off, nothing is received.
+const SCARCE: usize = 8;
 const CUSTOMERS: usize = 4;
 
 /// The ids of what there is.

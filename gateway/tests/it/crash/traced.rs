@@ -21,12 +21,12 @@ use futures::stream::{self, StreamExt as _};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::campaign;
 use super::client::{Api, Change, Told};
 use super::cluster::Cluster;
 use super::server::{self, Home};
 use super::shop::Shop;
 use super::tracer::Tracer;
+use super::{campaign, figures};
 
 /// How many changes are acknowledged, daily and in a campaign.
 const ACKNOWLEDGED: [usize; 2] = [200, 2_000];
@@ -106,7 +106,14 @@ async fn judge(home: &Home, log: &'static str, others: impl Fn() -> Vec<u32>) {
         server.terminate().await;
         if fault.is_empty() {
             assert_eq!(judged, Ok(number));
-            eprintln!("{number} changes were on disk before their answers left");
+            figures::print(
+                &format!(
+                    "order of append, fdatasync and answer on {}",
+                    home.database()
+                ),
+                &format!("{number} changes"),
+                "each on disk before its answer left",
+            );
         } else {
             let why = judged.unwrap_err();
             eprintln!("noticed with the bug: {why}");

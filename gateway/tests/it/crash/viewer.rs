@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -14,6 +15,8 @@ use super::client::Api;
 
 /// How long anything may take: ample, for a busy machine.
 const SOON: Duration = Duration::from_secs(60);
+/// The bytes of a segment, as on the way to most viewers.
+const SEGMENT: u32 = 1_400;
 
 /// A viewer.
 pub(super) struct Viewer(WebSocketStream<TcpStream>);
@@ -47,6 +50,8 @@ impl Viewer {
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(bytes) = buffer {
             socket.set_recv_buffer_size(bytes).unwrap();
+            // The server's system keeps some segments, too: those of this machine have 64 KiB.
+            SockRef::from(&socket).set_tcp_mss(SEGMENT).unwrap();
         }
         let stream = socket.connect(server).await.unwrap();
         let url = format!("ws://{server}/api/v1/live");

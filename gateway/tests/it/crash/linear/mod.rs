@@ -32,8 +32,7 @@ use super::shop::Shop;
 use super::{campaign, check, until_good};
 
 /// How often the server is killed, at least.
-const KILLS: usize = 8;
-const KILLS_IN_CAMPAIGN: usize = 120;
+const KILLS: [usize; 2] = [8, 120];
 /// How many requests succeed between two kills, at least.
 const GOOD_BETWEEN: usize = 150;
 /// For how long, in milliseconds, a server works after that before it is killed.
@@ -94,7 +93,7 @@ async fn killed_on_postgres_every_entity_is_linearizable() {
 
 async fn survive(home: Home) {
     let seed = super::seed();
-    let kills = campaign([KILLS, KILLS_IN_CAMPAIGN]);
+    let kills = campaign(KILLS);
     let server = home.serve().await;
     let (place, found_at) = watch::channel(server.address);
     let api = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
