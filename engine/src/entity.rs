@@ -1,7 +1,9 @@
 //! The whole contract with the domain: an entity decides, evolves, and says what it claims and awaits.
 
 use std::fmt::Debug;
+use std::sync::OnceLock;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -232,4 +234,8 @@ pub struct Versioned<E> {
     pub updated_at: DateTime<Utc>,
     /// The state.
     pub state: E,
+    /// Where whoever shows this state time and again keeps what it wrote of it: it is of no other
+    /// state, and goes when this one does.
+    #[serde(skip)]
+    pub shown: OnceLock<Bytes>,
 }

@@ -1,6 +1,6 @@
 //! Brings an entity's state back: its stored document, or its events where that falls short.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -116,6 +116,7 @@ fn stored<E: Entity>(document: Document) -> Option<Versioned<E>> {
             created_at: document.created_at,
             updated_at: document.updated_at,
             state,
+            shown: OnceLock::new(),
         }),
         Err(error) => {
             tracing::warn!(kind = E::KIND, %id, %error, "document unreadable; replaying");
@@ -134,6 +135,7 @@ pub(crate) fn absent<E: Entity>(id: Uuid) -> Versioned<E> {
         created_at: DateTime::UNIX_EPOCH,
         updated_at: DateTime::UNIX_EPOCH,
         state: E::default(),
+        shown: OnceLock::new(),
     }
 }
 
@@ -206,5 +208,6 @@ pub(crate) fn apply<E: Entity>(
         },
         updated_at: at,
         state: entity.state.evolve(event),
+        shown: OnceLock::new(),
     }
 }

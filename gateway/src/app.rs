@@ -83,7 +83,8 @@ impl App {
 
     /// Everything that is served, behind the front.
     pub fn router(self: &Arc<Self>) -> Router {
-        http::front::front(http::router(self), &self.config.gateway)
+        let is_traced = self.config.telemetry.otlp_endpoint.is_some();
+        http::front::front(http::router(self), &self.config.gateway, is_traced)
     }
 }
 

@@ -75,12 +75,24 @@ impl NodeParts {
                 .is_ok()
         };
         while !is_taken() {
-            let kinds = self.kinds.get().and_then(Weak::upgrade);
-            if !kinds.is_some_and(|kinds| kinds.values().any(|kind| kind.evict_one())) {
+            if !self.make_room() {
                 return Err(crate::admission::overloaded(Bound::Node));
             }
         }
         Ok(())
+    }
+
+    /// Lets one entity go: of the kind that has the longest idle, if it can.
+    fn make_room(&self) -> bool {
+        let Some(kinds) = self.kinds.get().and_then(Weak::upgrade) else {
+            return false;
+        };
+        let mut idle: Vec<_> = kinds
+            .values()
+            .filter_map(|kind| Some((kind.idle_since()?, kind)))
+            .collect();
+        idle.sort_by_key(|(since, _)| *since);
+        idle.iter().any(|(_, kind)| kind.evict_one())
     }
 
     fn leave_place(&self) {
@@ -177,6 +189,13 @@ impl<E: Entity> Kind<E> {
             actor.stop(None);
         }
         true
+    }
+
+    /// Some of those that nobody waits for.
+    fn some_idle(&self) -> impl Iterator<Item = Arc<Handle<E>>> {
+        let entries = self.directory.iter();
+        let idle = entries.filter(|entry| entry.door.is_empty());
+        idle.take(32).map(|entry| Arc::clone(entry.value()))
     }
 
     /// Lets one go whose host has ended, or that is idle and has nothing to wait for: what is still
@@ -279,6 +298,9 @@ pub(crate) trait AnyKind: Send + Sync {
     /// Dismisses entities that have been idle for so long; returns how many.
     fn sweep(&self, idle: Duration) -> usize;
 
+    /// When the longest idle of the first few entities that can go was last asked for.
+    fn idle_since(&self) -> Option<u64>;
+
     /// Dismisses the longest idle of the first few entities that can go.
     fn evict_one(&self) -> bool;
 }
@@ -356,13 +378,13 @@ impl<E: Entity> AnyKind for Arc<Kind<E>> {
         idle.iter().filter(|handle| self.let_go(handle)).count()
     }
 
+    fn idle_since(&self) -> Option<u64> {
+        let touched = |handle: Arc<Handle<E>>| handle.touched.load(Ordering::Relaxed);
+        self.some_idle().map(touched).min()
+    }
+
     fn evict_one(&self) -> bool {
-        let entries = self.directory.iter();
-        let mut candidates: Vec<_> = entries
-            .filter(|entry| entry.door.is_empty())
-            .take(32)
-            .map(|entry| Arc::clone(entry.value()))
-            .collect();
+        let mut candidates: Vec<_> = self.some_idle().collect();
         candidates.sort_by_key(|handle| (handle.touched.load(Ordering::Relaxed), handle.id));
         candidates.iter().any(|handle| self.let_go(handle))
     }

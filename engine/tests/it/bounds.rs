@@ -151,6 +151,29 @@ async fn kinds_make_room_for_each_other() {
 }
 
 #[tokio::test]
+async fn the_longest_idle_makes_room_whatever_kind_it_is_of() {
+    let config = Config {
+        residents_max: 2,
+        ..config()
+    };
+    let world = World::with(config, &[]).await;
+    let mirrors = world.engine.entities::<mirror::Mirror>().unwrap();
+    let noted = mirrors.send(id(), mirror::Ask::Note(1), meta()).await;
+    assert!(noted.is_ok(), "{noted:?}");
+    // When something was last asked for is known to the second.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let kept = id();
+    done(world.ask(kept, Ask::Add(1)).await);
+    done(world.ask(id(), Ask::Add(1)).await);
+    // So that it cannot be brought back.
+    world.memory().set_available(false);
+    let deadline = Instant::now() + Duration::from_secs(2);
+    let found = world.counters.get(TENANT, kept, deadline).await;
+    assert_eq!(found.unwrap().unwrap().state.total, 1);
+    world.memory().set_available(true);
+}
+
+#[tokio::test]
 async fn no_more_entities_are_in_memory_than_there_are_places() {
     let config = Config {
         residents_max: 3,

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::config::Gateway;
 use crate::http::extract::Limits;
+use crate::http::series::{AllSeries, Labels};
 use crate::problem::Problem;
 
 /// The header that carries a request's id, in and out.
@@ -31,20 +32,32 @@ const GRACE: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
 
-/// Puts the front before a router: everything that is the same for every route.
-pub fn front(router: Router, config: &Gateway) -> Router {
-    let settings = Arc::new(config.clone());
+struct Front {
+    config: Gateway,
+    is_traced: bool,
+    series: AllSeries,
+}
+
+/// Puts the front before a router: everything that is the same for every route. Where traces are
+/// collected, spans say more.
+pub fn front(router: Router, config: &Gateway, is_traced: bool) -> Router {
+    let front = Arc::new(Front {
+        config: config.clone(),
+        is_traced,
+        series: AllSeries::default(),
+    });
     router
-        .layer(middleware::from_fn_with_state(settings.clone(), guard))
+        .layer(middleware::from_fn_with_state(front.clone(), guard))
         .layer(cors(&config.cors_origins))
-        .layer(middleware::from_fn_with_state(settings, name))
+        .layer(middleware::from_fn_with_state(front, name))
 }
 
 /// Gives the request its id, span and limits, and the answer its last headers.
-async fn name(State(config): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
+async fn name(State(front): State<Arc<Front>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
+    let config = &front.config;
     let id: Arc<str> = request_id(request.headers());
-    let span = span(&request, &id);
+    let span = span(&request, &id, front.is_traced);
     let labels = Labels::of(&request);
     request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(Limits {
@@ -58,13 +71,14 @@ async fn name(State(config): State<Arc<Gateway>>, mut request: Request, next: Ne
     }
     finish(response.headers_mut(), &id);
     span.record("http.response.status_code", response.status().as_u16());
-    labels.count(&response, started.elapsed());
+    labels.count(&front.series, &response, started.elapsed());
     response
 }
 
 /// Refuses a head that is too large, ends what takes too long, and turns a panic of a handler into an
 /// answer.
-async fn guard(State(config): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+async fn guard(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+    let config = &front.config;
     if head_bytes(&request) > config.max_header_bytes.get() as usize {
         let what = "the request line and the headers are larger than is taken";
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
@@ -113,8 +127,12 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
         .map_or_else(new_request_id, Arc::from)
 }
 
-fn span(request: &Request, id: &str) -> Span {
+/// What log lines of a request say of it; more of it where traces are collected.
+fn span(request: &Request, id: &str, is_traced: bool) -> Span {
     let route = route(request);
+    if !is_traced {
+        return tracing::info_span!("request", http.route = route, request_id = id);
+    }
     let span = tracing::info_span!(
         "request",
         otel.name = format!("{} {route}", request.method()),
@@ -185,53 +203,6 @@ fn finish(headers: &mut HeaderMap, id: &str) {
         headers
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
-    }
-}
-
-struct Labels {
-    method: &'static str,
-    route: Arc<str>,
-}
-
-impl Labels {
-    fn of(request: &Request) -> Self {
-        Self {
-            method: known(request.method()),
-            route: route(request).into(),
-        }
-    }
-
-    fn count(self, response: &Response, took: Duration) {
-        let status = response.status().as_u16();
-        tracing::info!(
-            target: "access",
-            method = self.method,
-            route = &*self.route,
-            status,
-            milliseconds = took.as_secs_f64() * 1_000.0,
-        );
-        metrics::counter!(
-            "quenty_http_requests_total",
-            "method" => self.method, "route" => Arc::clone(&self.route),
-            "status" => status.to_string()
-        )
-        .increment(1);
-        metrics::histogram!(
-            "quenty_http_request_seconds", "method" => self.method, "route" => self.route
-        )
-        .record(took.as_secs_f64());
-    }
-}
-
-/// A method of the client's invention must not become a series.
-fn known(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PATCH => "PATCH",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        _ => "other",
     }
 }
 

@@ -7,6 +7,7 @@ pub mod front;
 pub mod list;
 pub mod parameter;
 pub mod resource;
+mod series;
 mod strict;
 
 pub mod api_key;

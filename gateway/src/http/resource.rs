@@ -1,12 +1,13 @@
 //! What all resources have in common: how they are shown, read, listed and looked back at.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actors::values::milliseconds;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use engine::journal::Document;
 use engine::{Entity, Error, Versioned};
@@ -64,6 +65,7 @@ pub trait Resource: Entity<Id: std::fmt::Display + serde::de::DeserializeOwned> 
             created_at: document.created_at,
             updated_at: document.updated_at,
             state,
+            shown: OnceLock::new(),
         };
         serde_json::to_value(Self::view(&entity)?).ok()
     }
@@ -158,8 +160,7 @@ pub fn shown<R: Resource>(entity: &Versioned<R>) -> Result<Value, Problem> {
 /// # Errors
 /// 404 when it is not there for clients.
 pub fn answer<R: Resource>(status: StatusCode, entity: &Versioned<R>) -> Result<Response, Problem> {
-    let view = R::view(entity).ok_or_else(Problem::not_found)?;
-    let mut response = json_response(status, &view);
+    let mut response = json_bytes(status, written(entity)?);
     let headers = response.headers_mut();
     headers.extend(etag(entity.version));
     if status == StatusCode::CREATED {
@@ -169,6 +170,15 @@ pub fn answer<R: Resource>(status: StatusCode, entity: &Versioned<R>) -> Result<
         }
     }
     Ok(response)
+}
+
+/// A resource as the body of an answer.
+fn written<R: Resource>(entity: &Versioned<R>) -> Result<Bytes, Problem> {
+    if let Some(written) = entity.shown.get() {
+        return Ok(written.clone());
+    }
+    let view = R::view(entity).ok_or_else(Problem::not_found)?;
+    Ok(json(&view))
 }
 
 fn etag(version: u64) -> Option<(HeaderName, HeaderValue)> {
@@ -195,9 +205,16 @@ pub fn created<R: Resource>(entity: &Arc<Versioned<R>>) -> Result<Response, Prob
 /// An answer with a JSON body.
 #[must_use]
 pub fn json_response(status: StatusCode, body: &impl Serialize) -> Response {
+    json_bytes(status, json(body))
+}
+
+fn json(body: &impl Serialize) -> Bytes {
     // Values of our own making: writing them cannot fail.
-    let bytes = serde_json::to_vec(body).unwrap_or_default();
-    let mut response = Response::new(Body::from(bytes));
+    serde_json::to_vec(body).unwrap_or_default().into()
+}
+
+fn json_bytes(status: StatusCode, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -283,6 +300,10 @@ async fn get<R: Resource>(
         Some(then) => Arc::new(past::<R>(&call, id, then).await?),
     };
     let Some(fields) = fields else {
+        // What is read once is mostly read again before it changes.
+        if entity.shown.get().is_none() {
+            let _ = entity.shown.set(written(&entity)?);
+        }
         return done(&entity);
     };
     let mut resource = shown(&entity)?;

@@ -31,7 +31,7 @@ async fn start(settings: &[(&str, &str)]) -> Running {
     let router = Router::new()
         .route("/", get(|| async { "here" }))
         .route("/slow", get(slow));
-    let router = front(router, &config);
+    let router = front(router, &config, false);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();

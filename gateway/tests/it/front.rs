@@ -42,7 +42,7 @@ fn app(settings: &[(&str, &str)]) -> Router {
         .route("/problems/{code}", get(problems::page))
         .fallback(problems::no_route)
         .method_not_allowed_fallback(problems::no_method);
-    front(router, &config)
+    front(router, &config, false)
 }
 
 fn request(method: Method, uri: &str, body: impl Into<Body>) -> Request<Body> {
