@@ -27,8 +27,7 @@ const SIGABRT: i32 = 6;
 const REACHED_WITHIN: Duration = Duration::from_secs(60);
 /// The kinds whose loading is interrupted every day.
 const LOADED: [&str; 4] = ["order", "stock", "product", "customer"];
-/// Kinds that no tour makes leave the memory: room is made by the first kind that has somebody idle,
-/// in the order of their names.
+/// Kinds that no tour was seen to make leave the memory.
 const NOT_DISMISSED: [&str; 2] = ["stock", "user"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
