@@ -1,8 +1,8 @@
 //! Runs the policies of a context: reads its feed from a stored position, sends what they want
 //! sent, and parks what cannot be handled.
 //!
-//! Delivery is at least once; the request key of every command, made of the policy's name, the
-//! event's id and the addressee, makes its effect happen once. Events are handled side by side, so
+//! Delivery is at least once; a command's effect happens once by its request key, made of the
+//! policy's name, the event's id and the addressee, or by the addressee's own state. Events are handled side by side, so
 //! that an event that cannot be handled holds back only its own saga. The stored position is the one
 //! up to which everything is handled or parked; an event that is damaged is parked, too.
 
@@ -128,7 +128,7 @@ impl Subscriber {
         });
     }
 
-    /// What the policies want sent, with the key of each command; and why one could not say.
+    /// What the policies want sent; and why one could not say.
     fn react(&self, event: &Recorded) -> (Vec<Wanted>, Option<String>) {
         let mut wanted = Vec::new();
         for policy in &self.policies {
