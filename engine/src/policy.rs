@@ -47,8 +47,8 @@ impl Outgoing {
     }
 
     /// Promises that the addressee's own state tells this command from a repeat of it, however much
-    /// later that comes, and does nothing then. It goes without a request key, which would be a row
-    /// of its own in the commit.
+    /// later that comes, so that it has no effect a second time; the addressee may record that it
+    /// refused. It goes without a request key, which would be a row of its own in the commit.
     #[must_use]
     pub fn idempotent(self) -> Self {
         Self {

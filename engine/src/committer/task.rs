@@ -175,7 +175,13 @@ impl Task {
     /// A batch belongs to no request; it is linked to the commits that it carries.
     fn span(&self, batch: &Batch, tickets: &[Ticket]) -> Span {
         let decisions = batch.appends.len();
-        let span = tracing::debug_span!(target: crate::TRACES, parent: None, "batch", context = self.context, decisions);
+        let span = tracing::debug_span!(
+            target: crate::TRACES,
+            parent: None,
+            "batch",
+            context = self.context,
+            decisions
+        );
         for ticket in tickets {
             span.follows_from(&ticket.span);
         }

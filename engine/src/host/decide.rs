@@ -138,7 +138,12 @@ impl<E: Entity> State<E> {
             refusal,
             ..self.append(before, decision, stores_state, &call, at)
         };
-        let committing = tracing::debug_span!(target: crate::TRACES, parent: &call.waiting, "commit", kind = E::KIND);
+        let committing = tracing::debug_span!(
+            target: crate::TRACES,
+            parent: &call.waiting,
+            "commit",
+            kind = E::KIND
+        );
         self.next_ticket += 1;
         let ticket = Ticket {
             number: self.next_ticket,

@@ -2,9 +2,10 @@
 //! sent, and parks what cannot be handled.
 //!
 //! Delivery is at least once; a command's effect happens once by its request key, made of the
-//! policy's name, the event's id and the addressee, or by the addressee's own state. Events are handled side by side, so
-//! that an event that cannot be handled holds back only its own saga. The stored position is the one
-//! up to which everything is handled or parked; an event that is damaged is parked, too.
+//! policy's name, the event's id and the addressee, or by the addressee's own state. Events are
+//! handled side by side, so that an event that cannot be handled holds back only its own saga. The
+//! stored position is the one up to which everything is handled or parked; an event that is damaged
+//! is parked, too.
 
 mod keeper;
 mod sending;

@@ -81,21 +81,7 @@ async fn a_large_state_is_stored_now_and_then_and_replayed_since() {
     assert_eq!((found.version, found.state.total), (26, 25));
     assert!(found.state.is_restored);
     assert_eq!(world.journal.replays_of(id), [20]);
-    let query = engine::journal::Query {
-        kind: "counter",
-        tenant: Some(TENANT),
-        reference: None,
-        status: Vec::new(),
-        parent: None,
-        site: None,
-        flagged: None,
-        search: None,
-        created_from: None,
-        created_before: None,
-        descending: false,
-        after: None,
-        limit: 10,
-    };
+    let query = engine::journal::Query::everything("counter", Some(TENANT), 10);
     let listed = world.counters.list(&query).await.unwrap();
     assert_eq!(listed[0].listed.as_deref(), Some("{\"total\":25}"));
 }

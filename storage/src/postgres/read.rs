@@ -18,10 +18,10 @@ use crate::values::ms;
 
 use super::write::column;
 
-/// How many request keys are forgotten in one statement.
+/// How many documents are forgotten in one statement.
 const PRUNE_STEP: i64 = 1_000;
-/// Pages that are looked through at once.
-const PRUNE_PAGES: i64 = 256;
+/// Pages of request keys that are looked through in one statement: some 2,000 rows.
+const PRUNE_PAGES: i64 = 32;
 
 pub(super) async fn load(
     reads: &Reads<Postgres>,
@@ -140,8 +140,10 @@ pub(super) async fn prune(
     let mut first = 0;
     while first < pages {
         let step = sqlx::query(
-            "DELETE FROM requests WHERE ctid >= format('(%s,0)', $1::bigint)::tid \
-             AND ctid < format('(%s,0)', $2::bigint)::tid AND at < CASE WHEN is_client THEN $3 ELSE $4 END",
+            "DELETE FROM requests \
+             WHERE ctid >= format('(%s,0)', $1::bigint)::tid \
+             AND ctid < format('(%s,0)', $2::bigint)::tid \
+             AND at < CASE WHEN is_client THEN $3 ELSE $4 END",
         );
         let step = step
             .bind(first)

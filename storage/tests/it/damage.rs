@@ -14,21 +14,7 @@ const PERSONAL: &str = "UPDATE events SET personal = replace(personal, 'Ada', 'E
 const ERASED: &str = "UPDATE events SET personal = NULL";
 
 fn all() -> Query {
-    Query {
-        kind: KIND,
-        tenant: Some(Uuid::from_u128(7)),
-        reference: None,
-        status: Vec::new(),
-        parent: None,
-        site: None,
-        flagged: None,
-        search: None,
-        created_from: None,
-        created_before: None,
-        descending: false,
-        after: None,
-        limit: 10,
-    }
+    Query::everything(KIND, Some(Uuid::from_u128(7)), 10)
 }
 
 /// With one event.

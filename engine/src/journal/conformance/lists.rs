@@ -7,21 +7,7 @@ use crate::entity::Index;
 use crate::journal::{Append, Error, Journal, Lease, Query, StateText};
 
 pub(super) fn query() -> Query {
-    Query {
-        kind: KIND,
-        tenant: Some(TENANT),
-        reference: None,
-        status: Vec::new(),
-        parent: None,
-        site: None,
-        flagged: None,
-        search: None,
-        created_from: None,
-        created_before: None,
-        descending: false,
-        after: None,
-        limit: 100,
-    }
+    Query::everything(KIND, Some(TENANT), 100)
 }
 
 /// The numbers of the entities that a list has, in its order.

@@ -7,13 +7,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::check;
 use super::client::{Api, Change};
+use super::cluster::signal;
 use super::figures::{self, Times};
 use super::load::Operation;
 use super::server::{Home, PASSWORD};
@@ -31,6 +32,10 @@ const BOUNDED: [&str; 3] = ["HEADER", "BODY", "WRITE"];
 const CUT_OFF_WITHIN: Duration = Duration::from_secs(60);
 /// How often those that write send a byte.
 const BYTE_EACH: Duration = Duration::from_millis(200);
+/// How many come while the server does not accept, and by when the system has let them in: one that
+/// it did not keep at once would try again for longer.
+const BURST: usize = 1_500;
+const KEPT_WITHIN: Duration = Duration::from_secs(10);
 /// What the system holds for those that read nothing, in bytes.
 const BUFFER: u32 = 4_096;
 /// By when everybody else is answered, on a machine that has nothing else to do.
@@ -90,6 +95,27 @@ async fn slow_connections_are_cut_off_and_nobody_waits_for_them() {
     server.terminate().await;
 }
 
+/// Whoever the system would not keep until they are accepted would hear of it late or never.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_who_connect_in_one_moment_are_kept() {
+    let home = Home::on_sqlite();
+    let bound = [("QUENTY__GATEWAY__HEADER_TIMEOUT_MS", BOUND_MS)];
+    let server = home.serve_with(&bound).await;
+    signal("STOP", &[server.id()]).await;
+    let mut connecting = JoinSet::new();
+    for _ in 0..BURST {
+        connecting.spawn(TcpStream::connect(server.address));
+    }
+    let connected = tokio::time::timeout(KEPT_WITHIN, connecting.join_all()).await;
+    signal("CONT", &[server.id()]).await;
+    let mut silent = JoinSet::new();
+    for stream in connected.expect("some were not kept") {
+        silent.spawn(until_cut_off(stream.unwrap(), Way::Silent));
+    }
+    silent.join_all().await;
+    server.terminate().await;
+}
+
 /// Comes again whenever it is cut off; how long each time took.
 async fn dawdle_until(end: Instant, server: SocketAddr, way: Way) -> Vec<Duration> {
     let mut lives = Vec::new();
@@ -105,7 +131,10 @@ async fn dawdle(server: SocketAddr, way: Way) -> Duration {
     if matches!(way, Way::Unread) {
         socket.set_recv_buffer_size(BUFFER).unwrap();
     }
-    let mut stream = socket.connect(server).await.unwrap();
+    until_cut_off(socket.connect(server).await.unwrap(), way).await
+}
+
+async fn until_cut_off(mut stream: TcpStream, way: Way) -> Duration {
     let connected = Instant::now();
     stream.write_all(&way.opening()).await.unwrap();
     let (mut reader, mut writer) = stream.split();
