@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -18,6 +19,8 @@ use crate::loader;
 
 /// Events, or documents, read at a time.
 const PAGE: u32 = 500;
+/// Entities looked at side by side: most of the time goes into waiting for the database.
+const AT_ONCE: usize = 16;
 
 /// What was found in one context.
 #[derive(Clone, Debug, Default)]
@@ -188,10 +191,16 @@ async fn entities_of(
                     .push(format!("documents of {kind}: {error}"));
             }
         };
-        for (&(id, seen), document) in entities.iter().zip(documents) {
-            if let Err(fault) = check.check(journal, id, seen, document).await {
-                findings.faults.push(format!("{kind} {id}: {fault}"));
-            }
+        let checks = entities
+            .iter()
+            .zip(documents)
+            .map(async |(&(id, seen), document)| {
+                let checked = check.check(journal, id, seen, document).await;
+                checked.map_err(|fault| format!("{kind} {id}: {fault}"))
+            });
+        let mut checks = stream::iter(checks).buffered(AT_ONCE);
+        while let Some(checked) = checks.next().await {
+            findings.faults.extend(checked.err());
         }
     }
 }

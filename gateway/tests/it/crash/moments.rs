@@ -153,7 +153,10 @@ async fn survive(home: Home) {
             if moment.ends_with("loading") || moment.ends_with("passivating") {
                 look_at(&api, kind).await;
             }
-            tour.walk(kind).await;
+            // Once may be too quick: only what was idle for a second leaves before all else.
+            while !is_over.load(Ordering::Relaxed) {
+                tour.walk(kind).await;
+            }
         };
         eprintln!("{number}: {fault}");
         let aborted = abort(&home, &place, fault, &is_over);

@@ -13,8 +13,9 @@ use crate::postgres;
 
 /// The first superuser's password.
 pub(super) const PASSWORD: &str = "correct-horse-battery";
-/// How long a server has for starting: ample, for a busy machine.
+/// How long a server has for starting, and a command for all it does: ample, for a busy machine.
 const START_WITHIN: Duration = Duration::from_secs(60);
+const DONE_WITHIN: Duration = Duration::from_secs(600);
 /// The drain time-out that servers here have.
 pub(super) const DRAIN: Duration = Duration::from_secs(10);
 /// What is printed before the address, and what before that of the metrics.
@@ -151,7 +152,7 @@ impl Home {
 
 async fn output(command: &mut Command) -> Output {
     let child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let output = tokio::time::timeout(START_WITHIN, child.wait_with_output()).await;
+    let output = tokio::time::timeout(DONE_WITHIN, child.wait_with_output()).await;
     output.unwrap().unwrap()
 }
 
