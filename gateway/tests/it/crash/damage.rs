@@ -117,7 +117,7 @@ async fn survive(home: Home) {
     for round in 0..event_rounds {
         let server = home.serve().await;
         place.send_replace(server.address);
-        let told = events(&api).await;
+        let (before, told) = (picture(&api).await, events(&api).await);
         server.terminate().await;
         let (damages, broken) = victims(&home, &shop, &mut random).await;
         damage(&home, &damages).await;
