@@ -56,7 +56,11 @@ impl UnderWay {
 
 /// What a request with a key learns of itself on its way. In its extensions.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome(Arc<Facts>);
+pub struct Outcome {
+    facts: Arc<Facts>,
+    /// Whether something that was asked for has been done, by whichever of the request's commands.
+    is_effective: Arc<AtomicBool>,
+}
 
 #[derive(Debug, Default)]
 struct Facts {
@@ -70,19 +74,44 @@ impl Outcome {
     /// the key's own: another one, such as that a product is gone meanwhile, may be wrong about a
     /// change that an earlier try made.
     pub fn set_known(&self) {
-        self.0.is_known.store(true, Ordering::Release);
+        self.facts.is_known.store(true, Ordering::Release);
+    }
+
+    /// What came of it is that it was done.
+    pub fn set_done(&self) {
+        self.set_known();
+        self.is_effective.store(true, Ordering::Release);
     }
 
     /// It was said to an earlier try.
     pub fn set_repeat(&self) {
-        self.set_known();
-        self.0.is_repeat.store(true, Ordering::Release);
+        self.set_done();
+        self.facts.is_repeat.store(true, Ordering::Release);
+    }
+
+    /// That of one of several commands of the request.
+    #[must_use]
+    pub fn of_step(&self) -> Self {
+        Self {
+            facts: Arc::default(),
+            is_effective: Arc::clone(&self.is_effective),
+        }
+    }
+
+    /// The answer, unless it denies what was done: a failure after that leaves open what became of
+    /// the rest.
+    fn truthful(&self, response: Response) -> Response {
+        let is_failure = matches!(response.status().as_u16(), 429 | 503);
+        if is_failure && self.is_effective.load(Ordering::Acquire) {
+            return Problem::outcome_unknown().into_response();
+        }
+        response
     }
 
     /// Every try is answered with the same state of the entity, found by its version: the answer
     /// need not be kept.
     pub fn set_retold(&self) {
-        self.0.is_retold.store(true, Ordering::Release);
+        self.facts.is_retold.store(true, Ordering::Release);
     }
 }
 
@@ -128,9 +157,11 @@ pub async fn once(State(once): State<Once>, request: Request, next: Next) -> Res
         .unwrap_or_else(Problem::into_response)
 }
 
-async fn answer(once: &Once, request: Request, next: Next) -> Result<Response, Problem> {
+async fn answer(once: &Once, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let outcome = Outcome::default();
+    request.extensions_mut().insert(outcome.clone());
     let Some(text) = key(request.headers())?.map(str::to_owned) else {
-        return Ok(next.run(request).await);
+        return Ok(outcome.truthful(next.run(request).await));
     };
     let (mut request, key) = identify(once, request, &text).await?;
     let Some(place) = once.app.under_way.enter(&key) else {
@@ -143,6 +174,9 @@ async fn answer(once: &Once, request: Request, next: Next) -> Result<Response, P
         if let Some(answer) = &row.answer {
             return Ok(replay(answer));
         }
+        if row.refusal.is_none() {
+            outcome.is_effective.store(true, Ordering::Release);
+        }
         request.extensions_mut().insert(row);
     }
     // A task of its own: were it to end with a client that goes away, the key would be free for a
@@ -150,7 +184,7 @@ async fn answer(once: &Once, request: Request, next: Next) -> Result<Response, P
     let (task, once) = (once.app.tasks.clone(), once.clone());
     let finish = async move {
         let _place = place;
-        finish(&once, key, request, next).await
+        finish(&once, key, outcome, request, next).await
     };
     let answer = task.spawn(finish.in_current_span()).await;
     answer.map_err(|error| {
@@ -162,16 +196,13 @@ async fn answer(once: &Once, request: Request, next: Next) -> Result<Response, P
 async fn finish(
     once: &Once,
     key: RequestKey,
-    mut request: Request,
+    outcome: Outcome,
+    request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let (id, outcome) = (
-        request.extensions().get::<RequestId>().cloned(),
-        Outcome::default(),
-    );
-    request.extensions_mut().insert(outcome.clone());
-    let mut response = next.run(request).await;
-    let facts = outcome.0;
+    let id = request.extensions().get::<RequestId>().cloned();
+    let mut response = outcome.truthful(next.run(request).await);
+    let facts = outcome.facts;
     let is_final = facts.is_known.load(Ordering::Acquire)
         && !response.status().is_server_error()
         && response.status() != StatusCode::TOO_MANY_REQUESTS;
@@ -246,7 +277,11 @@ async fn record(
     let answer = keep(parts.status, &parts.headers, &kept);
     let RequestKey { scope, key, .. } = key;
     let note = NewAnswer { scope, key, answer };
-    once.app.engine.answer(once.context, note).await?;
+    let kept = once.app.engine.answer(once.context, note).await;
+    kept.map_err(|error| {
+        tracing::warn!(%error, "an answer could not be kept");
+        Problem::outcome_unknown()
+    })?;
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 
@@ -406,6 +441,20 @@ mod tests {
         ] {
             assert!(key(&headers(&bad)).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_was_done_is_not_denied() {
+        let outcome = Outcome::default();
+        let code = |outcome: &Outcome| {
+            let failure = Problem::unavailable("unavailable", "nothing was changed");
+            let answer = outcome.truthful(failure.into_response());
+            answer.extensions().get::<Problem>().map(Problem::code)
+        };
+        outcome.set_known();
+        assert_eq!(code(&outcome), Some("unavailable"));
+        outcome.of_step().set_done();
+        assert_eq!(code(&outcome), Some("outcome-unknown"));
     }
 
     #[test]

@@ -130,6 +130,15 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(SOON)
     }
 
+    /// 503: it may have been done, or may yet be.
+    #[must_use]
+    pub fn outcome_unknown() -> Self {
+        Self::unavailable(
+            "outcome-unknown",
+            "the outcome is not known yet; repeat the request with the same Idempotency-Key",
+        )
+    }
+
     /// 500. What went wrong is for the log, not for the client.
     #[must_use]
     pub fn internal() -> Self {
@@ -273,8 +282,6 @@ impl From<engine::Error> for Problem {
     /// The one place that turns failures into statuses, and logs those that need a person.
     fn from(error: engine::Error) -> Self {
         use engine::Error;
-        let outcome_unknown =
-            "the outcome is not known yet; repeat the request with the same Idempotency-Key";
         match error {
             Error::NotFound => Self::not_found(),
             Error::Stale { actual } => Self::new(
@@ -284,10 +291,10 @@ impl From<engine::Error> for Problem {
             ),
             Error::Overloaded { scope, retry_after } => overloaded(scope).retry_after(retry_after),
             Error::Late => Self::unavailable("too-late", "the request could not be done in time"),
-            Error::Timeout => Self::unavailable("outcome-unknown", outcome_unknown),
+            Error::Timeout => Self::outcome_unknown(),
             Error::InDoubt(_) | Error::HostFailed => {
                 tracing::warn!(%error, "a client is told that an outcome is unknown");
-                Self::unavailable("outcome-unknown", outcome_unknown)
+                Self::outcome_unknown()
             }
             Error::Unavailable(_) => {
                 tracing::warn!(%error, "a request could not be done");
@@ -296,7 +303,15 @@ impl From<engine::Error> for Problem {
                     "not available right now; nothing was changed",
                 )
             }
-            Error::Panicked(_) | Error::Damaged(_) | Error::UnknownKind(_) => {
+            Error::Damaged(_) => {
+                tracing::error!(%error, "a request met damage");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "damaged",
+                    "what is stored of it is damaged; it is out of service until that is repaired",
+                )
+            }
+            Error::Panicked(_) | Error::UnknownKind(_) => {
                 tracing::error!(%error, "a request failed");
                 Self::internal()
             }

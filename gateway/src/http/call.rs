@@ -251,7 +251,7 @@ impl Call {
     ) -> Result<(Arc<Versioned<E>>, Option<RequestRow>), Problem> {
         match reply {
             Ok(Reply::Done(entity)) => {
-                self.outcome.set_known();
+                self.outcome.set_done();
                 Ok((entity, None))
             }
             Ok(Reply::Refused(rejection)) => {
@@ -311,7 +311,7 @@ impl Call {
         let mut call = self.clone();
         call.if_version = None;
         call.known = None;
-        call.outcome = Outcome::default();
+        call.outcome = self.outcome.of_step();
         if let Some(request) = &mut call.request {
             // No client's key has this character in it.
             request.key = format!("{}\u{1f}{step}", request.key);

@@ -97,6 +97,11 @@ const KNOWN: &[(&str, &str)] = &[
         "It is not known yet whether the request took effect. Repeat it with the same Idempotency-Key.",
     ),
     (
+        "damaged",
+        "What is stored of the resource is damaged. It is out of service until the operator of this \
+         installation has repaired it; everything else is served.",
+    ),
+    (
         "internal",
         "Something went wrong at our end. Tell us the request id.",
     ),

@@ -1,71 +1,39 @@
 //! Requests made to break a server: each gets a clear refusal, and memory stays bounded.
 
 use std::io::Read;
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flate2::read::{GzDecoder, ZlibDecoder};
 use flate2::{Compress, Compression, Crc, FlushCompress};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const PASSWORD: &str = "correct-horse-battery";
-/// How long a server, or an answer, may take: ample, for a busy machine.
+use crate::crash::server::{Home, PASSWORD, Server};
+
+/// How long an answer may take: ample, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How much the memory of a server may grow under all of a test's requests, in KiB: many times what
 /// one request may hold, and a fraction of what the requests come to unpacked.
 const GROWTH_KIB: u64 = 192 * 1024;
 
-/// A server as a process of its own, so that its memory can be measured.
-struct Server {
-    child: Child,
-    address: SocketAddr,
+/// A server with a memory of its own to measure, and who is let in there.
+struct Victim {
+    server: Server,
     token: String,
-    _folder: TempDir,
+    _home: Home,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
+impl Victim {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("log");
-        let child = Command::new(env!("CARGO_BIN_EXE_quenty"))
-            .current_dir(folder.path())
-            .env("QUENTY_ADMIN_PASSWORD", PASSWORD)
-            .env("QUENTY__GATEWAY__LISTEN", "127.0.0.1:0")
-            .env("QUENTY__TELEMETRY__METRICS_LISTEN", "")
-            .env("QUENTY__AUTH__PASSWORD_MEMORY_KIB", "64")
-            .stdin(Stdio::null())
-            .stderr(std::fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        let address = loop {
-            let said = std::fs::read_to_string(&log).unwrap();
-            let place = said.split_once("quenty serves http://");
-            if let Some((address, _)) = place.and_then(|(_, rest)| rest.split_once(' ')) {
-                break address.parse().unwrap();
-            }
-            assert!(Instant::now() < deadline, "no start: {said}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
-        let mut server = Self {
-            child,
-            address,
+        let home = Home::on_sqlite();
+        let mut victim = Self {
+            server: home.serve().await,
             token: String::new(),
-            _folder: folder,
+            _home: home,
         };
-        server.token = server.sign_in().await;
-        server
+        victim.token = victim.sign_in().await;
+        victim
     }
 
     async fn sign_in(&self) -> String {
@@ -81,7 +49,8 @@ impl Server {
     /// What is answered to these bytes, until the server closes. It may close before it has read
     /// them all.
     async fn raw(&self, bytes: &[u8]) -> String {
-        let (mut reader, mut writer) = TcpStream::connect(self.address).await.unwrap().into_split();
+        let stream = TcpStream::connect(self.server.address).await.unwrap();
+        let (mut reader, mut writer) = stream.into_split();
         let mut answer = Vec::new();
         let talk = async {
             let _ = tokio::join!(writer.write_all(bytes), reader.read_to_end(&mut answer));
@@ -104,7 +73,7 @@ impl Server {
 
     /// The most memory that the process has held so far, in KiB.
     fn peak_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));
         let words = line.unwrap().split_whitespace();
         words
@@ -195,7 +164,7 @@ fn ambiguous() -> Vec<Body> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_bodies_are_refused_in_bounded_memory() {
-    let server = Server::start().await;
+    let server = Victim::start().await;
     let before = server.peak_kib();
     for (what, body) in large().into_iter().chain(ambiguous()) {
         for round in futures::future::join_all(
@@ -277,7 +246,7 @@ fn the_bombs_are_real() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_packed_is_not_unpacked() {
-    let server = Server::start().await;
+    let server = Victim::start().await;
     let (gzip, zlib) = (gzip_bomb(BOMB_MIB), zlib_bomb(BOMB_MIB));
     let before = server.peak_kib();
     for (coding, bomb, expected) in [
@@ -303,7 +272,7 @@ async fn what_is_packed_is_not_unpacked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_have_a_bound() {
-    let server = Server::start().await;
+    let server = Victim::start().await;
     let before = server.peak_kib();
     let long = "x".repeat(1 << 20);
     let many = "a: b\r\n".repeat((1 << 20) / 6);
@@ -315,13 +284,12 @@ async fn heads_have_a_bound() {
         format!("GET / HTTP/1.1\r\nhost: x\r\n{long}: y\r\n\r\n"),
     ] {
         let answers = futures::future::join_all((0..8).map(|_| server.raw(head.as_bytes()))).await;
-        for answer in answers {
-            // A connection that is closed while it still sends may lose its answer.
-            let code = status(&answer);
-            assert!(
-                answer.is_empty() || [400, 414, 431].contains(&code),
-                "{head:.60}: {answer:.300}"
-            );
+        // A connection that is closed while it still sends may lose its answer, but not each time.
+        let answered: Vec<_> = answers.iter().filter(|it| !it.is_empty()).collect();
+        assert!(!answered.is_empty(), "{head:.60}: no answer");
+        for answer in answered {
+            let code = status(answer);
+            assert!([400, 414, 431].contains(&code), "{head:.60}: {answer:.300}");
         }
     }
     let grown = server.peak_kib() - before;
@@ -391,7 +359,7 @@ const BEFORE: [(&str, &str); 19] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_smuggled() {
-    let server = Server::start().await;
+    let server = Victim::start().await;
     let hidden = "GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let head = "POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
     // Where the first one's end is clear, the second one is a request like any other.

@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
-use futures::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
@@ -13,7 +12,6 @@ cases! {
     claims_that_do_not_hold_let_nobody_in
     headers_that_play_tricks_let_nobody_in
     what_is_no_access_token_lets_nobody_in
-    one_of_many_uses_of_a_refresh_token_wins_and_reuse_ends_the_family
 }
 
 /// A good token, and its parts.
@@ -202,42 +200,4 @@ async fn what_is_no_access_token_lets_nobody_in(world: &'static World) {
         .get("/auth/me")
         .await
         .gives(200);
-}
-
-/// A token may be asked for again for a few seconds, since its answer can be lost. So all of many
-/// uses at once are answered, but one answer only is good to go on with: any other ends the family.
-async fn one_of_many_uses_of_a_refresh_token_wins_and_reuse_ends_the_family(world: &'static World) {
-    let client = world.nobody();
-    let refresh = async |token: &str| {
-        let body = json!({"refresh_token": token});
-        client.post("/auth/refresh", &body).await
-    };
-    let good = good(world).await;
-    let answers = join_all((0..20).map(|_| refresh(&good.refresh))).await;
-    let given: Vec<_> = answers
-        .iter()
-        .filter(|it| it.status == 200)
-        .map(|it| (it.text("refresh_token"), it.text("access_token")))
-        .collect();
-    let mut winners = 0;
-    for (token, _) in &given {
-        match refresh(token).await.status {
-            200 => winners += 1,
-            status => assert_eq!(status, 401),
-        }
-    }
-    assert!(
-        !given.is_empty() && winners <= 1,
-        "{winners} of {}",
-        given.len()
-    );
-    // The others were reuse: of the family nothing is good any more.
-    for (token, access) in &given {
-        refresh(token).await.refuses(401, "session-revoked");
-        let answer = client.bearing(access).get("/auth/me").await;
-        answer.refuses(401, "session-revoked");
-    }
-    refresh(&good.refresh).await.refuses(401, "session-revoked");
-    let answer = client.bearing(&good.token).get("/auth/me").await;
-    answer.refuses(401, "session-revoked");
 }

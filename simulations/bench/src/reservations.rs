@@ -121,7 +121,8 @@ fn reservation() -> Action {
     }
 }
 
-/// Under a request key, as every command of a policy is.
+/// Under a request key, since the other side writes such rows, too. A policy's reservations go
+/// without one: the stock item itself knows them.
 async fn send(
     stock: &Entities<Stock>,
     product: ProductId,

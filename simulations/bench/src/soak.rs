@@ -1,64 +1,103 @@
 //! Half of the capacity for a long time, while entities come, leave the memory and return.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
+use crate::api::Api;
 use crate::figures::{Series, percentile};
 use crate::latency::PERCENTILES;
 use crate::load::{self, Span, Work};
 use crate::orders::{CONNECTIONS, Orders, Wanted};
+use crate::reads;
 use crate::shop::Shop;
 use crate::stage::Stage;
 use crate::wire::{Answer, write_get};
 
-/// How long an entity stays in memory unasked, in milliseconds: so short that most leave and return.
+/// How long an entity stays in memory unasked, in milliseconds: so short that orders leave.
 const IDLE_MS: u64 = 15_000;
+/// By when all that nobody asked for has left: the server looks for those from time to time only.
+const AWAY: Duration = Duration::from_millis(2 * IDLE_MS);
+/// By when the server's metrics show what is there: they do so once a second.
+const SHOWN: Duration = Duration::from_secs(2);
 /// Connections that come back to orders placed before.
 const READERS: usize = 32;
 /// Orders that are come back to.
 const KNOWN: usize = 200_000;
+/// Orders that return at the end: few enough to be all there before the first has to leave again.
+const RETURNING: usize = 10_000;
+/// How much of what is to leave, or to return, must be seen to do so.
+const MOST: f64 = 0.9;
 /// Minutes until everything has found its size: they are no part of the verdict.
 const SETTLING: usize = 2;
 /// By how much the later half may exceed the earlier one.
 const RESIDENT_GROWTH: f64 = 1.05;
 const LATENCY_GROWTH: f64 = 1.5;
 
-/// Prints a line a minute, and whether memory and latency stayed as they were.
+/// Orders that are come back to, from who waits longest.
+type Known = Rc<RefCell<VecDeque<String>>>;
+
+/// What is judged of a minute.
+struct Minute {
+    mebibytes: f64,
+    orders_p99_ms: f64,
+    reads_p99_ms: f64,
+}
+
+/// Prints a line a minute, and whether memory and latency stayed as they were while entities left
+/// and returned.
 pub(crate) async fn run(stage: &mut Stage, minutes: u64) -> Result<bool> {
     let span = stage.options.span();
+    let log = stage.options.folder.join("quenty.log");
     let shop = stage.quenty().await?;
     let works = Orders::at(shop, Wanted::Any, CONNECTIONS);
     let rate = load::measured(&shop.server, works, span).await?.per_second / 2.0;
-    let idle = ("QUENTY__ENGINE__IDLE_MS", IDLE_MS.to_string());
-    let shop = stage.restart_quenty(&[idle]).await?;
+    let settings = [
+        ("QUENTY__ENGINE__IDLE_MS", IDLE_MS.to_string()),
+        ("QUENTY__TELEMETRY__METRICS_LISTEN", "127.0.0.1:0".into()),
+    ];
+    let shop = stage.restart_quenty(&settings).await?;
+    let metrics = Api::new(metrics_address(&log)?, "");
     println!(
-        "{rate:.0} orders/s and as many reads of earlier orders; idle entities leave after {IDLE_MS} ms"
+        "{rate:.0} orders/s, and up to as many reads of orders that were not asked for in {} s; \
+         idle entities leave after {IDLE_MS} ms",
+        AWAY.as_secs()
     );
     println!(
-        "minute  resident MiB  orders/s    p50 ms    p99 ms  p99.9 ms  reads p50 ms    p99 ms"
+        "minute  resident MiB  entities  orders/s    p50 ms    p99 ms  p99.9 ms   \
+         reads/s    p50 ms    p99 ms"
     );
-    let known = Rc::new(RefCell::new(Vec::new()));
-    let (mut resident, mut latency) = (Vec::new(), Vec::new());
+    let (known, mut seen) = (Known::default(), Vec::new());
     for minute in 1..=minutes {
-        let (mebibytes, p99) = one_minute(shop, rate, &known, minute).await?;
-        resident.push(mebibytes);
-        latency.push(p99);
+        seen.push(one_minute(shop, &metrics, rate, &known, minute).await?);
     }
-    let is_flat =
-        verdict("resident", &resident, RESIDENT_GROWTH) & verdict("p99", &latency, LATENCY_GROWTH);
+    let came_and_went = left_and_returned(shop, &metrics, &known).await?;
+    let is_flat = are_flat(&seen);
     println!("{}", if is_flat { "flat" } else { "not flat" });
-    Ok(is_flat)
+    Ok(is_flat && came_and_went)
+}
+
+fn are_flat(minutes: &[Minute]) -> bool {
+    let each = |value: fn(&Minute) -> f64| minutes.iter().map(value).collect::<Vec<_>>();
+    let resident = each(|it| it.mebibytes);
+    let (orders, reads) = (each(|it| it.orders_p99_ms), each(|it| it.reads_p99_ms));
+    verdict("resident", &resident, RESIDENT_GROWTH)
+        & verdict("p99 of orders", &orders, LATENCY_GROWTH)
+        & verdict("p99 of reads", &reads, LATENCY_GROWTH)
 }
 
 async fn one_minute(
     shop: &Shop,
+    metrics: &Api,
     rate: f64,
-    known: &Rc<RefCell<Vec<String>>>,
+    known: &Known,
     minute: u64,
-) -> Result<(f64, f64)> {
+) -> Result<Minute> {
     let span = Span {
         warm_up: Duration::ZERO,
         length: Duration::from_secs(60),
@@ -70,52 +109,97 @@ async fn one_minute(
         token: shop.api.token.clone(),
         known: Rc::clone(known),
     });
-    let returns = load::open(shop.server.address, returns.collect(), span, rate);
+    // Not so many that one is asked for before it has left; and a rate of none has no next moment.
+    let most = known.borrow().len() as f64 / AWAY.as_secs_f64();
+    let reads_rate = rate.min(most).max(1.0);
+    let returns = load::open(shop.server.address, returns.collect(), span, reads_rate);
     let (mut orders, mut returns) = tokio::try_join!(orders, returns)?;
+    let entities = residents(metrics).await?;
     remember(
         known,
         orders.works.iter_mut().flat_map(|it| it.ids.drain(..)),
     );
     let mebibytes = shop.server.resident()? / f64::from(1 << 20);
     let [p50, p99, p999] = PERCENTILES.map(|(_, share)| percentile(&mut orders.micros, share));
+    let [reads_p50, reads_p99] = [0.5, 0.99].map(|share| percentile(&mut returns.micros, share));
     println!(
-        "{minute:>6}  {mebibytes:>12.1}  {:>8.0}  {p50:>8.2}  {p99:>8.2}  {p999:>8.2}  {:>12.2}  {:>8.2}",
-        orders.rate,
-        percentile(&mut returns.micros, 0.5),
-        percentile(&mut returns.micros, 0.99),
+        "{minute:>6}  {mebibytes:>12.1}  {entities:>8.0}  {:>8.0}  {p50:>8.2}  {p99:>8.2}  \
+         {p999:>8.2}  {:>8.0}  {reads_p50:>8.2}  {reads_p99:>8.2}",
+        orders.rate, returns.rate,
     );
-    Ok((mebibytes, p99))
+    Ok(Minute {
+        mebibytes,
+        orders_p99_ms: p99,
+        reads_p99_ms: reads_p99,
+    })
 }
 
-/// Keeps the ids of orders, new ones in place of any of the old ones.
-fn remember(known: &RefCell<Vec<String>>, ids: impl Iterator<Item = String>) {
+/// Keeps the ids of orders, new ones in place of those that wait longest.
+fn remember(known: &RefCell<VecDeque<String>>, ids: impl Iterator<Item = String>) {
     let mut known = known.borrow_mut();
-    for id in ids {
-        if known.len() < KNOWN {
-            known.push(id);
+    known.extend(ids);
+    let surplus = known.len().saturating_sub(KNOWN);
+    known.drain(..surplus);
+}
+
+/// Where the server says in its log that its metrics are.
+fn metrics_address(log: &Path) -> Result<SocketAddr> {
+    let log = std::fs::read_to_string(log)?;
+    let rest = log.split_once("metrics at http://").map(|(_, rest)| rest);
+    let address = rest.and_then(|rest| rest.split_once('/'));
+    Ok(address.context("no metrics")?.0.parse()?)
+}
+
+/// How many entities are in the server's memory, by its own account.
+async fn residents(metrics: &Api) -> Result<f64> {
+    let text = metrics.text("/metrics").await?;
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix("quenty_residents "));
+    Ok(value.context("no quenty_residents")?.parse()?)
+}
+
+/// Lets everything leave and some orders return; whether the server's own account shows both.
+async fn left_and_returned(shop: &Shop, metrics: &Api, known: &Known) -> Result<bool> {
+    let ids: Vec<_> = known.borrow().iter().take(RETURNING).cloned().collect();
+    ensure!(!ids.is_empty(), "no orders were placed");
+    let under_load = residents(metrics).await?;
+    tokio::time::sleep(AWAY).await;
+    let at_rest = residents(metrics).await?;
+    reads::once(&shop.api, &ids).await?;
+    tokio::time::sleep(SHOWN).await;
+    let returned = residents(metrics).await? - at_rest;
+    let left = under_load - at_rest;
+    let do_both = left >= MOST * under_load && returned >= MOST * ids.len() as f64;
+    println!(
+        "entities: {under_load:.0} under load, {at_rest:.0} after {} s of rest, {returned:.0} more \
+         once {} orders were read again: they {}",
+        AWAY.as_secs(),
+        ids.len(),
+        if do_both {
+            "leave and return"
         } else {
-            let place = rand::random_range(0..KNOWN);
-            known[place] = id;
+            "do not leave and return"
         }
-    }
+    );
+    Ok(do_both)
 }
 
 /// One connection that comes back to orders.
 struct Returns {
     base: String,
     token: String,
-    known: Rc<RefCell<Vec<String>>>,
+    known: Known,
 }
 
 impl Work for Returns {
     fn next(&mut self, out: &mut Vec<u8>) -> bool {
-        let known = self.known.borrow();
+        let mut known = self.known.borrow_mut();
         // There are none in the first minute.
-        if known.is_empty() {
+        let Some(id) = known.pop_front() else {
             return false;
-        }
-        let id = &known[rand::random_range(0..known.len())];
+        };
         write_get(out, &format!("{}{id}", self.base), &self.token);
+        known.push_back(id);
         true
     }
 

@@ -24,7 +24,7 @@ SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 SET plan_cache_mode = force_generic_plan;
 CREATE TABLE events (LIKE "order".events INCLUDING ALL);
 CREATE TABLE documents (LIKE "order".documents INCLUDING ALL) WITH (fillfactor = 70);
-CREATE TABLE requests (LIKE "order".requests INCLUDING ALL) WITH (fillfactor = 50);
+CREATE TABLE requests (LIKE "order".requests INCLUDING ALL) WITH (fillfactor = 80);
 INSERT INTO documents SELECT * FROM "order".documents;
 ANALYZE"#;
 

@@ -187,7 +187,8 @@ impl TryFrom<DocumentRow> for Document {
     fn try_from(row: DocumentRow) -> Result<Self, Error> {
         let is_sound = i64::from(row.row().checksum()) == row.listed_checksum;
         let state = if is_sound { row.state() } else { None };
-        if !is_sound || (row.state_version.is_some() && state.is_none()) {
+        let is_whole = is_sound && (row.state_version.is_none() || state.is_some());
+        if !is_whole {
             let (entity, version) = (row.id, row.version);
             tracing::error!(%entity, version, "a stored document does not match its checksum");
         }
@@ -198,7 +199,7 @@ impl TryFrom<DocumentRow> for Document {
             schema: number(row.schema)?,
             created_at: moment(row.created_at)?,
             updated_at: moment(row.updated_at)?,
-            listed: is_sound.then_some(row.listed.0),
+            listed: is_whole.then_some(row.listed.0),
             state,
         })
     }

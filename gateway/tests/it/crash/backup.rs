@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::watch;
 
 use super::check;
-use super::client::Api;
+use super::client::{Api, text};
 use super::figures::{self, Times};
 use super::load::Load;
 use super::server::{Home, PASSWORD};
@@ -57,12 +59,13 @@ async fn a_backup_of_postgres_under_load_brings_everything_back() {
 
 /// Makes and restores backups, each from and to storages of its own.
 async fn repeat(database: &str, homes: impl AsyncFn() -> Option<[Home; 2]>, manual: &Manual) {
+    let mut random = StdRng::seed_from_u64(super::seed());
     let mut took = Vec::new();
     for _ in 0..campaign(BACKUPS) {
         let Some(homes) = homes().await else {
             return;
         };
-        took.push(survive(homes, manual).await);
+        took.push(survive(homes, manual, &mut random).await);
     }
     figures::print(
         &format!("backup and restore on {database}"),
@@ -95,14 +98,14 @@ fn blocks() -> [String; 4] {
 }
 
 /// How long the backup took.
-async fn survive([home, fresh]: [Home; 2], manual: &Manual) -> Duration {
+async fn survive([home, fresh]: [Home; 2], manual: &Manual, random: &mut StdRng) -> Duration {
     let server = home.serve().await;
     let (place, found_at) = watch::channel(server.address);
     let api = Api::sign_in(found_at, PASSWORD).await.unwrap();
     let (api, shop) = Shop::open(api).await;
-    let load = Load::start(&api, &shop, "before", rand::random());
+    let load = Load::start(&api, &shop, "before", random.random());
     until_good(&api, GOOD).await;
-    let read = read_feed(&api, "", PAGES).await;
+    let read = api.feed_after("", PAGES).await;
     let begun = Instant::now();
     run(&home, &manual.backup).await;
     let took = begun.elapsed();
@@ -119,7 +122,7 @@ async fn survive([home, fresh]: [Home; 2], manual: &Manual) -> Duration {
     place.send_replace(server.address);
     check::with_balances(&api, &operations).await;
     goes_on(&api, read).await;
-    let load = Load::start(&api, &shop, "after", rand::random());
+    let load = Load::start(&api, &shop, "after", random.random());
     until_good(&api, GOOD).await;
     operations.extend(load.leave().await.operations);
     check::with_balances(&api, &operations).await;
@@ -150,34 +153,17 @@ fn carry(home: &Home, fresh: &Home) {
     std::fs::copy(from.join(key), to.join(key)).unwrap();
 }
 
-/// The ids of a feed's events after a cursor, at most so many pages of them, and the next cursor.
-async fn read_feed(api: &Api, after: &str, pages: usize) -> (Vec<String>, String) {
-    let (mut ids, mut after) = (Vec::new(), after.to_owned());
-    for _ in 0..pages {
-        let from = if after.is_empty() { "" } else { "&after=" };
-        let page: Value = api.get(&format!("/events?limit=100{from}{after}")).await;
-        let events = page["data"].as_array().unwrap();
-        page["next_cursor"].as_str().unwrap().clone_into(&mut after);
-        if events.is_empty() {
-            break;
-        }
-        ids.extend(
-            events
-                .iter()
-                .map(|it| it["id"].as_str().unwrap().to_owned()),
-        );
-    }
-    (ids, after)
-}
-
 /// Whoever read the feed before the backup goes on from there, without a gap or a repeat.
-async fn goes_on(api: &Api, (mut read, cursor): (Vec<String>, String)) {
+async fn goes_on(api: &Api, (mut read, cursor): (Vec<Value>, String)) {
     assert!(!read.is_empty());
-    let (rest, _) = read_feed(api, &cursor, usize::MAX).await;
+    let (rest, _) = api.feed_after(&cursor, usize::MAX).await;
     assert!(!rest.is_empty());
-    let (whole, _) = read_feed(api, "", usize::MAX).await;
+    let whole = api.feed().await;
     read.extend(rest);
-    let [read_once, whole_once] = [&read, &whole].map(|it| it.iter().collect::<BTreeSet<_>>());
+    let [read_once, whole_once] = [&read, &whole].map(|events| {
+        let ids = events.iter().map(|it| text(it, "id"));
+        ids.collect::<BTreeSet<_>>()
+    });
     assert_eq!(read_once, whole_once);
     assert_eq!(
         (read.len(), whole.len()),

@@ -9,6 +9,13 @@ use uuid::Uuid;
 
 use super::server::Home;
 
+/// The full state of a document, where it is not what lists show.
+const STATE: &str = "state";
+/// Of which version that is.
+pub(super) const STATE_VERSION: &str = "state_version";
+/// A column that is true or false.
+const FLAGGED: &str = "flagged";
+
 /// The columns of a table that are damaged.
 pub(super) struct Columns {
     id: &'static str,
@@ -18,14 +25,21 @@ pub(super) struct Columns {
     ids: &'static [&'static str],
 }
 
-/// Of documents: those that decide neither whether a list has it nor where. What is a list's is
-/// the database's own to find.
+/// Of documents: those that decide neither whether the list of all has it nor where. What is a
+/// list's is the database's own to find.
 const OF_DOCUMENTS: Columns = Columns {
     id: "id",
     place: ["0", "0"],
-    texts: &["listed", "status", "text"],
-    numbers: &["schema", "updated_at", "listed_checksum"],
-    ids: &[],
+    texts: &["listed", "status", "text", "reference", STATE],
+    numbers: &[
+        "schema",
+        "updated_at",
+        "listed_checksum",
+        FLAGGED,
+        STATE_VERSION,
+        "state_checksum",
+    ],
+    ids: &["parent", "site"],
 };
 /// Of events: all that there are.
 const OF_EVENTS: Columns = Columns {
@@ -79,7 +93,8 @@ pub(super) struct Cell {
     table: Table,
     /// Its entity: kind and id.
     pub(super) entity: (String, Uuid),
-    version: i64,
+    /// The version of its row.
+    pub(super) version: i64,
     /// Of an event: shard and position.
     place: (i64, i64),
     /// Its column.
@@ -108,17 +123,6 @@ impl Table {
         }
     }
 
-    /// The names of its columns.
-    pub(super) fn columns(self) -> Vec<&'static str> {
-        let Columns {
-            texts,
-            numbers,
-            ids,
-            ..
-        } = self.all();
-        [texts, numbers, ids].concat()
-    }
-
     fn name(self) -> &'static str {
         match self {
             Self::Documents => "documents",
@@ -135,7 +139,11 @@ impl Table {
 
     fn select(self) -> String {
         let all = self.all();
-        let number = |name: &&str| format!("CAST({name} AS BIGINT) AS {name}");
+        let number = |name: &&str| match *name {
+            // Postgres makes no large number of what is true or false.
+            FLAGGED => format!("CAST(CAST({name} AS INTEGER) AS BIGINT) AS {name}"),
+            _ => format!("CAST({name} AS BIGINT) AS {name}"),
+        };
         let numbers: Vec<_> = all.numbers.iter().map(number).collect();
         let columns = [all.texts, all.ids].concat().join(", ");
         let columns = [numbers.join(", "), columns].join(", ");
@@ -182,7 +190,12 @@ impl Table {
                 value: value?,
             })
         };
-        texts.chain(numbers).chain(ids).filter_map(cell).collect()
+        let mut cells: Cells = texts.chain(numbers).chain(ids).filter_map(cell).collect();
+        // Where lists show the full state, it is of the version of its row, whatever is here.
+        if !cells.iter().any(|it| it.column == STATE) {
+            cells.retain(|it| it.column != STATE_VERSION);
+        }
+        cells
     }
 }
 
@@ -197,6 +210,7 @@ impl Cell {
                     "shard" => 9..15,
                     "seq" | "version" => 10..30,
                     "schema" => 0..15,
+                    FLAGGED => 0..1,
                     _ => 0..31,
                 };
                 Stored::Number(number ^ (1 << random.random_range(bits)))
@@ -263,11 +277,16 @@ impl Cell {
 
     fn update(&self) -> String {
         let (table, column) = (self.table.name(), self.column);
+        let value = match column {
+            FLAGGED => "CAST(CAST($1 AS INTEGER) AS BOOLEAN)",
+            _ => "$1",
+        };
+        let set = format!("UPDATE {table} SET {column} = {value}");
         if self.is_part_of_name() {
-            return format!("UPDATE {table} SET {column} = $1 WHERE shard = $2 AND seq = $3");
+            return format!("{set} WHERE shard = $2 AND seq = $3");
         }
         let id = self.table.all().id;
-        format!("UPDATE {table} SET {column} = $1 WHERE kind = $2 AND {id} = $3 AND version = $4")
+        format!("{set} WHERE kind = $2 AND {id} = $3 AND version = $4")
     }
 }
 

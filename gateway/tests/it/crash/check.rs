@@ -1,12 +1,12 @@
 //! What must hold once everything has come to rest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
-use super::client::Api;
+use super::client::{Api, number, text};
 use super::load::{Diary, Operation};
 use super::server::Home;
 use super::shop::{Shop, UNITS};
@@ -26,6 +26,8 @@ const LIVE: [&str; 3] = ["confirmed", "picking", "packed"];
 struct Picture {
     orders: Vec<Value>,
     stock: Vec<Value>,
+    /// By the order that they are of.
+    shipments: HashMap<String, Vec<Value>>,
 }
 
 /// What must hold of the storage of a server that has ended.
@@ -45,12 +47,19 @@ pub(super) async fn all(api: &Api, shop: &Shop, diary: &Diary) {
 /// The same without a diary of all orders and receipts.
 pub(super) async fn without_diary(api: &Api, operations: &[Operation]) {
     let deadline = Instant::now() + REST_WITHIN;
-    let mut picture = Picture::take(api).await;
-    while picture.orders.iter().any(is_under_way) {
-        assert!(Instant::now() < deadline, "a saga has not ended");
+    let picture = loop {
+        let picture = Picture::take(api).await;
+        let under_way = picture.orders.iter().filter(|it| is_under_way(it));
+        let under_way = under_way.map(|it| format!("it has not ended: {it}"));
+        let orphans = picture.stock.iter().filter_map(|it| picture.kept_fault(it));
+        let strays = picture.orders.iter().filter_map(|it| picture.stray(it));
+        let faults: Vec<_> = under_way.chain(orphans).chain(strays).collect();
+        if faults.is_empty() {
+            break picture;
+        }
+        assert!(Instant::now() < deadline, "{}", faults.join("\n"));
         tokio::time::sleep(Duration::from_millis(200)).await;
-        picture = Picture::take(api).await;
-    }
+    };
     told(api, &picture, operations).await;
 }
 
@@ -66,6 +75,21 @@ pub(super) async fn with_balances(api: &Api, operations: &[Operation]) {
         }
         assert!(Instant::now() < deadline, "{}", faults.join("\n"));
         tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// There are as many of each as were made, where every request was answered.
+pub(super) async fn only_what_was_told(api: &Api, operations: &[Operation]) {
+    for path in ["/orders", "/shipments"] {
+        let made = operations.iter().filter(|it| it.change.path == path);
+        let made: HashSet<_> = made
+            .map(|it| text(&it.answer.json(), "id").to_owned())
+            .collect();
+        let there = api.list(path).await;
+        // Shipments of orders are made by their policies.
+        let alone = there.iter().filter(|it| it["order"].is_null());
+        let others: Vec<_> = alone.filter(|it| !made.contains(text(it, "id"))).collect();
+        assert_eq!(others, Vec::<&Value>::new(), "{path}");
     }
 }
 
@@ -125,11 +149,13 @@ impl Picture {
         Self {
             orders: api.list("/orders").await,
             stock: api.list("/stock").await,
+            shipments: by_order(api.list("/shipments").await),
         }
     }
 
     fn faults(&self, shop: &Shop, diary: &Diary) -> Vec<String> {
         let mut faults = self.order_faults(diary);
+        faults.extend(self.orders.iter().filter_map(|it| self.stray(it)));
         for product in shop.common.iter().chain(&shop.scarce) {
             let item = self.stock.iter().find(|item| item["product"] == **product);
             let received = UNITS + received(diary, product);
@@ -165,9 +191,15 @@ impl Picture {
         let mut faults = Vec::new();
         for story in &diary.stories {
             let orders = found.remove(&*story.reference).unwrap_or_default();
-            let is_told = |order: &Value| match story.ends {
-                Some(status) => order["status"] == status,
-                None => !is_under_way(order),
+            let is_told = |order: &Value| {
+                let is_at_end = match story.ends {
+                    Some(status) => order["status"] == status,
+                    None => !is_under_way(order),
+                };
+                let has_shipment = story.is_shipped && order["status"] != "cancelled";
+                let shipments = self.shipments(order);
+                let live = shipments.filter(|it| it["status"] != "cancelled");
+                is_at_end && live.count() == usize::from(has_shipment)
             };
             let is_fine =
                 matches!(&orders[..], [order] if order["id"] == *story.id && is_told(order));
@@ -188,32 +220,45 @@ impl Picture {
         faults
     }
 
+    /// Every shipment of an order is known to it, and it knows no other.
+    fn stray(&self, order: &Value) -> Option<String> {
+        let there: HashSet<_> = self.shipments(order).map(|it| text(it, "id")).collect();
+        let known = order["shipments"].as_array().into_iter().flatten();
+        let known: HashSet<_> = known.filter_map(Value::as_str).collect();
+        (known != there).then(|| format!("its shipments are {there:?}: {order}"))
+    }
+
+    fn shipments(&self, order: &Value) -> impl Iterator<Item = &Value> {
+        let theirs = self.shipments.get(text(order, "id"));
+        theirs.into_iter().flatten()
+    }
+
     /// The balance is what was received less what has left, and what live orders wait for is kept.
     fn stock_fault(&self, item: &Value, received: i64) -> Option<String> {
+        let lines = self.lines(item);
+        let shipped: i64 = lines.map(|(_, line)| number(line, "shipped")).sum();
+        let is_fine = number(item, "on_hand") == received - shipped;
+        let off = || format!("received {received}, shipped {shipped}: {item}");
+        (!is_fine).then(off).or_else(|| self.kept_fault(item))
+    }
+
+    /// What live orders wait for is kept, and nothing else is.
+    fn kept_fault(&self, item: &Value) -> Option<String> {
         let [on_hand, reserved, available] =
             ["on_hand", "reserved", "available"].map(|field| number(item, field));
-        let shipped: i64 = self
-            .lines(item)
-            .map(|(_, line)| number(line, "shipped"))
-            .sum();
-        let kept: i64 = self
-            .lines(item)
-            .map(|(_, line)| number(line, "reserved"))
-            .sum();
+        let lines = self.lines(item);
+        let kept: i64 = lines.map(|(_, line)| number(line, "reserved")).sum();
         let live = self
             .lines(item)
             .filter(|(order, _)| LIVE.contains(&text(order, "status")));
         let open: i64 = live
             .map(|(_, line)| number(line, "quantity") - number(line, "shipped"))
             .sum();
-        let is_fine = on_hand == received - shipped
-            && reserved == kept
+        let is_fine = reserved == kept
             && reserved == open
             && available == on_hand - reserved
             && available >= 0;
-        (!is_fine).then(|| {
-            format!("received {received}, shipped {shipped}, kept {kept}, open {open}: {item}")
-        })
+        (!is_fine).then(|| format!("kept {kept}, open {open}: {item}"))
     }
 
     /// Demand exceeded the supply, so exactly the supply was sold, a unit an order.
@@ -239,6 +284,15 @@ impl Picture {
         });
         all.filter(|(_, line)| line["product"] == item["product"])
     }
+}
+
+fn by_order(shipments: Vec<Value>) -> HashMap<String, Vec<Value>> {
+    let mut by_order = HashMap::<_, Vec<_>>::new();
+    for shipment in shipments {
+        let order = shipment["order"].as_str().unwrap_or_default().to_owned();
+        by_order.entry(order).or_default().push(shipment);
+    }
+    by_order
 }
 
 /// Whether a saga is to bring the order further.
@@ -293,12 +347,4 @@ async fn replay(api: &Api, operation: &Operation) {
     assert!(again.is_replay, "{change:?}: {again:?}");
     let [first, again] = [answer, &again].map(|it| (it.status, &it.body));
     assert_eq!(again, first, "{change:?}");
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field].as_str().unwrap()
-}
-
-fn number(value: &Value, field: &str) -> i64 {
-    value[field].as_i64().unwrap()
 }

@@ -64,9 +64,9 @@ pub(super) enum Told {
     /// This.
     Answer(Answer),
     /// Nobody knows: it may have been done, or may yet be.
+    Unknown,
+    /// Nothing was done, or there was no server to ask.
     Nothing,
-    /// Nothing at all: there was no server to ask.
-    NotAsked,
 }
 
 impl Change {
@@ -204,6 +204,30 @@ impl Api {
         }
     }
 
+    /// All that the company is told happened, in the feed's order.
+    pub(super) async fn feed(&self) -> Vec<Value> {
+        self.feed_after("", usize::MAX).await.0
+    }
+
+    /// The same after a cursor, at most so many pages of it; also the next cursor.
+    pub(super) async fn feed_after(&self, cursor: &str, pages: usize) -> (Vec<Value>, String) {
+        let (mut all, mut cursor) = (Vec::new(), cursor.to_owned());
+        for _ in 0..pages {
+            let after = if cursor.is_empty() { "" } else { "&after=" };
+            let mut page = self.get(&format!("/events?limit=100{after}{cursor}")).await;
+            page["next_cursor"]
+                .as_str()
+                .unwrap()
+                .clone_into(&mut cursor);
+            let events = page["data"].as_array_mut().unwrap();
+            if events.is_empty() {
+                break;
+            }
+            all.append(events);
+        }
+        (all, cursor)
+    }
+
     /// Asks for a change under a key.
     pub(super) async fn ask_for(&self, change: &Change) -> Answer {
         let key = &change.key;
@@ -227,8 +251,15 @@ impl Api {
                 self.count(&answer);
                 Told::Answer(answer)
             }
-            Err(error) if error.is_connect() => Told::NotAsked,
-            Ok(_) | Err(_) => Told::Nothing,
+            Ok(answer) if answer.status == 503 && answer.json()["code"] != "outcome-unknown" => {
+                Told::Nothing
+            }
+            Err(error) if error.is_connect() => Told::Nothing,
+            Ok(_) => Told::Unknown,
+            Err(error) => {
+                assert!(!error.is_timeout(), "it hangs: {error:?}");
+                Told::Unknown
+            }
         }
     }
 
@@ -260,8 +291,8 @@ impl Api {
     }
 
     fn count(&self, answer: &Answer) {
-        // 202 tells of what was there before: whoever waits for more has waited in vain.
-        let is_good = answer.status < 300 && answer.status != 202;
+        // 202 tells of what was there before, and so does a repeated answer: nothing was written.
+        let is_good = answer.status < 300 && answer.status != 202 && !answer.is_replay;
         self.succeeded.fetch_add(is_good.into(), Ordering::Relaxed);
     }
 
@@ -284,6 +315,7 @@ impl Api {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => {
+                    assert!(!error.is_timeout(), "it hangs: {error:?}");
                     let was_under_way = !error.is_connect();
                     self.broken_off
                         .fetch_add(was_under_way.into(), Ordering::Relaxed);
@@ -292,6 +324,16 @@ impl Api {
             }
         }
     }
+}
+
+/// A text that must be in a resource.
+pub(super) fn text<'a>(resource: &'a Value, field: &str) -> &'a str {
+    resource[field].as_str().unwrap()
+}
+
+/// A number that must be in a resource.
+pub(super) fn number(resource: &Value, field: &str) -> i64 {
+    resource[field].as_i64().unwrap()
 }
 
 async fn take(request: RequestBuilder) -> Result<Answer, reqwest::Error> {

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::cells::{Cell, Cells, Stored, Table};
-use super::client::{Api, Change};
+use super::cells::{Cell, Cells, STATE_VERSION, Stored, Table};
+use super::client::{Api, Change, number, text};
 use super::server::{self, Home};
 use super::shop::Shop;
-use super::{campaign, figures};
+use super::{FULL_STATES, campaign, figures};
 
 const DOCUMENTS: usize = 50;
 const EVENTS: usize = 20;
@@ -23,6 +23,10 @@ const DOCUMENT_ROUNDS: [usize; 2] = [1, 20];
 const EVENT_ROUNDS: [usize; 2] = [1, 10];
 /// Enough that there is something to choose from.
 const PRODUCTS: usize = 30;
+/// Of so many products there are orders, so that the full states of their stock are stored; of some
+/// there are two, so that something has happened since.
+const ORDERED: usize = 16;
+const ORDERS: usize = 24;
 /// The resources that are looked at, each with the context and the kind of its entities.
 const RESOURCES: [(&str, &str, &str); 4] = [
     ("/products", "order", "product"),
@@ -51,35 +55,39 @@ fn entity(row: &Cells) -> &(String, Uuid) {
     &row[0].entity
 }
 
-/// The cell of a column; of another one where there is none.
-fn cell(row: &Cells, column: &str) -> Cell {
-    let found = row.iter().find(|it| it.column == column);
-    found.unwrap_or(&row[0]).clone()
+/// The cell of a column, unless it is null.
+fn cell<'a>(row: &'a Cells, column: &str) -> Option<&'a Cell> {
+    row.iter().find(|it| it.column == column)
 }
 
-/// One cell of each row, of each column in turn.
-fn spoil(rows: &[Cells], table: Table, random: &mut StdRng) -> Vec<Damage> {
-    let mut columns = table.columns();
-    columns.shuffle(random);
-    let cells = rows.iter().zip(columns.iter().cycle());
-    let cells = cells.map(|(row, column)| cell(row, column));
-    cells
-        .map(|was| Damage {
+/// One cell of each row, of the column of which there are the fewest yet: so each has its turn,
+/// however few rows have something in it.
+fn spoil(rows: &[Cells], random: &mut StdRng) -> Vec<Damage> {
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut damages = Vec::new();
+    for row in rows {
+        let mut cells = row.clone();
+        cells.shuffle(random);
+        let count = |it: &Cell| times.get(it.column).copied();
+        let was = cells.into_iter().min_by_key(count).unwrap();
+        *times.entry(was.column).or_default() += 1;
+        damages.push(Damage {
             is: was.damaged(random),
             was,
-        })
-        .collect()
+        });
+    }
+    damages
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite_damage_is_noticed_and_stays_where_it_is() {
-    survive(Home::on_sqlite()).await;
+    survive(Home::on_sqlite().with_settings(FULL_STATES)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgres_damage_is_noticed_and_stays_where_it_is() {
     if let Some(home) = Home::on_postgres("damage on Postgres").await {
-        survive(home).await;
+        survive(home.with_settings(FULL_STATES)).await;
     }
 }
 
@@ -89,14 +97,9 @@ async fn survive(home: Home) {
     let (place, found_at) = watch::channel(server.address);
     let api = Api::sign_in(found_at, server::PASSWORD).await.unwrap();
     let (api, shop) = Shop::open_with(api, PRODUCTS).await;
-    for number in 0..8 {
-        order(
-            &api,
-            &shop,
-            &shop.scarce[number],
-            &format!("before-{number}"),
-        )
-        .await;
+    for number in 0..ORDERS {
+        let product = &shop.scarce[number % ORDERED];
+        order(&api, &shop, product, &format!("before-{number}")).await;
     }
     let before = picture(&api).await;
     server.terminate().await;
@@ -106,7 +109,7 @@ async fn survive(home: Home) {
         documents.shuffle(&mut random);
         documents.truncate(DOCUMENTS);
         assert_eq!(documents.len(), DOCUMENTS);
-        let damages = spoil(&documents, Table::Documents, &mut random);
+        let damages = spoil(&documents, &mut random);
         damage(&home, &damages).await;
         let server = home.serve().await;
         place.send_replace(server.address);
@@ -142,7 +145,8 @@ async fn survive(home: Home) {
     );
 }
 
-/// Events of so many entities, and the documents of half of them; and those who have lost both.
+/// Events of so many entities, and the documents of half of them; and those who cannot be made of
+/// what is left.
 async fn victims(
     home: &Home,
     shop: &Shop,
@@ -153,7 +157,7 @@ async fn victims(
     let (customer, product) = (shop.customers[0].as_str(), shop.common[0].as_str());
     let needed = |row: &&Cells| {
         let id = actors::ids::encode(entity(row).1);
-        let Stored::Text(listed) = cell(row, "listed").value else {
+        let Some(Stored::Text(listed)) = cell(row, "listed").map(|it| &it.value) else {
             unreachable!();
         };
         customer.ends_with(&id) || product.ends_with(&id) || listed.contains(product)
@@ -165,27 +169,42 @@ async fn victims(
     let mut seen = BTreeSet::new();
     events.retain(|row| seen.len() < EVENTS && seen.insert(entity(row).clone()));
     assert_eq!(events.len(), EVENTS);
+    let mut damages = spoil(&events, random);
+    damages.truncate(EVENTS - 2);
+    damages.extend(swapped(&events[EVENTS - 2..]));
     let mut broken: BTreeSet<_> = events.iter().step_by(2).map(entity).cloned().collect();
     let both = documents.iter().filter(|row| broken.contains(entity(row)));
     let both: Vec<_> = both.cloned().collect();
-    // What has a summary in its document is made of its events whenever it is loaded.
-    broken.extend(seen.into_iter().filter(|(kind, _)| kind == "stock"));
-    let mut damages = spoil(&events, Table::Events, random);
-    damages.truncate(EVENTS - 2);
-    damages.extend(swapped(&events[EVENTS - 2..]));
-    damages.extend(spoil(&both, Table::Documents, random));
+    let is_read = |row: &&Cells| damages.iter().any(|it| is_replayed(row, it));
+    broken.extend(documents.iter().filter(is_read).map(entity).cloned());
+    damages.extend(spoil(&both, random));
     (damages, broken)
+}
+
+/// Whether an entity is made of a damaged event even if its document is sound: what has a summary
+/// there is made of its full state, if that is stored, and the events since.
+fn is_replayed(document: &Cells, damage: &Damage) -> bool {
+    let Damage { was, is } = damage;
+    let (kind, latest) = (&*entity(document).0, document[0].version);
+    let stored = match cell(document, STATE_VERSION).map(|it| &it.value) {
+        Some(Stored::Number(stored)) => *stored,
+        _ if kind == "stock" => 0,
+        _ => latest,
+    };
+    // What is damaged in its version looks like one of the last.
+    let is_later = was.version > stored || is.column == "version";
+    was.entity == *entity(document) && stored < latest && is_later
 }
 
 /// Two events with each other's data.
 fn swapped(events: &[Cells]) -> [Damage; 2] {
-    let [one, other] = [&events[0], &events[1]].map(|row| cell(row, "data"));
+    let [one, other] = [&events[0], &events[1]].map(|row| cell(row, "data").unwrap());
     assert_ne!(one.value, other.value);
     let with = |was: &Cell, other: &Cell| Damage {
         is: was.with(other.value.clone()),
         was: was.clone(),
     };
-    [with(&one, &other), with(&other, &one)]
+    [with(one, other), with(other, one)]
 }
 
 /// Damages what is stored; the program must name all of it.
@@ -216,12 +235,12 @@ async fn mend(home: &Home, damages: &[Damage]) {
 
 async fn order(api: &Api, shop: &Shop, product: &str, name: &str) -> Value {
     let lines = json!([{ "product": product, "quantity": 1 }]);
-    let order = json!({ "customer": shop.customers[0], "lines": lines });
+    let order = json!({ "customer": shop.customers[0], "reference": name, "lines": lines });
     let placed = api
         .ask_for(&Change::new(name, "/orders", order))
         .await
         .json();
-    let path = format!("/orders/{}", placed["id"].as_str().unwrap());
+    let path = format!("/orders/{}", text(&placed, "id"));
     super::linear::until(api, &path, |it| it["status"] != "placed").await
 }
 
@@ -230,7 +249,7 @@ async fn picture(api: &Api) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     for (path, _, _) in RESOURCES {
         for item in api.list(path).await {
-            let path = format!("{path}/{}", item["id"].as_str().unwrap());
+            let path = format!("{path}/{}", text(&item, "id"));
             assert_eq!(api.get(&path).await, item, "{path}");
             all.push((path, item));
         }
@@ -241,22 +260,12 @@ async fn picture(api: &Api) -> Vec<(String, Value)> {
 /// What the company is told happened, by context, shard and position.
 async fn events(api: &Api) -> BTreeMap<(String, i64, i64), Value> {
     let mut all = BTreeMap::new();
-    let mut path = "/events?limit=100".to_owned();
-    loop {
-        let page = api.get(&path).await;
-        let events = page["data"].as_array().unwrap();
-        if events.is_empty() {
-            return all;
-        }
-        for event in events {
-            let number = |name: &str| event[name].as_i64().unwrap();
-            let context = event["context"].as_str().unwrap().to_owned();
-            let is_new = all.insert((context, number("shard"), number("seq")), event.clone());
-            assert_eq!(is_new, None);
-        }
-        let next = page["next_cursor"].as_str().unwrap();
-        path = format!("/events?limit=100&after={next}");
+    for event in api.feed().await {
+        let [shard, seq] = ["shard", "seq"].map(|field| number(&event, field));
+        let place = (text(&event, "context").to_owned(), shard, seq);
+        assert_eq!(all.insert(place, event), None);
     }
+    all
 }
 
 /// Every damaged event is named in its place, and all others are told as before.
@@ -301,7 +310,7 @@ async fn quarantined(
         if broken.contains(id) {
             assert_eq!(
                 (answer.status, &answer.json()["code"]),
-                (500, &json!("internal")),
+                (500, &json!("damaged")),
                 "{path}"
             );
         } else {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use rand::RngExt as _;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use super::cluster::Cluster;
 use super::figures::{self, Times};
@@ -22,14 +23,19 @@ async fn with_postgres_killed_it_keeps_its_word() {
     let Some(cluster) = Cluster::start("kill -9 of Postgres").await else {
         return;
     };
+    let mut random = StdRng::seed_from_u64(super::seed());
     let kills = campaign(KILLS);
     let trial = Trial::start(Home::on(cluster.url.clone()), kills).await;
+    let resident = trial.resident().await;
     let (mut starts, mut recoveries) = (Vec::new(), Vec::new());
     for round in 0..kills {
         cluster.kill().await;
         // It is told to every client that asks, and asked again and again meanwhile.
         until_put_off(&trial.api, 1).await;
-        let away = rand::rng().random_range(AWAY_MS);
+        if round == 0 {
+            reads_while_away(&trial, &resident).await;
+        }
+        let away = random.random_range(AWAY_MS);
         tokio::time::sleep(Duration::from_millis(away)).await;
         let started = Instant::now();
         cluster.restart().await;
@@ -44,4 +50,15 @@ async fn with_postgres_killed_it_keeps_its_word() {
     );
     assert!(!is_campaign() || recoveries.worst() <= SOON, "{recoveries}");
     trial.end().await;
+}
+
+/// Who is in memory is shown; of the rest clients are told when to come again.
+async fn reads_while_away(trial: &Trial, resident: &str) {
+    trial.api.get_at_once(resident).await;
+    let history = format!("{resident}/history");
+    for path in ["/orders", "/events", &history] {
+        let answer = trial.api.look(path).await;
+        let is_put_off = (answer.status, answer.says_when) == (503, true);
+        assert!(is_put_off, "{path}: {answer:?}");
+    }
 }

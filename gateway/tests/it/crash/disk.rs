@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::client::Api;
 use super::cluster::{self, Cluster};
 use super::figures::{self, Times};
-use super::server::Home;
+use super::server::{Home, Server};
+use super::shop;
 use super::trial::Trial;
-use super::{campaign, until_put_off};
+use super::{GOOD_BETWEEN, campaign, until_good, until_put_off};
 use crate::postgres;
 
 /// How often the disk fills up, daily and in a campaign.
@@ -107,12 +109,17 @@ async fn with_a_full_disk_postgres_keeps_its_word() {
 }
 
 async fn survive(disk: &Disk, trial: Trial, cluster: Option<&Cluster>) {
-    let resident = trial.resident().await;
-    let mut recoveries = Vec::new();
+    let mut absent = Vec::new();
     for round in 0..campaign(FILLINGS) {
+        absent.push(shop::product(&trial.api, &format!("absent-{round}")).await);
+    }
+    let (trial, resident) = restart(trial).await;
+    let (mut recoveries, mut read) = (Vec::new(), 0);
+    for (round, product) in absent.iter().enumerate() {
         fill_until_refused(disk, &trial).await;
         // Whoever is in memory is still there, and the program still knows who asks.
         trial.api.get_at_once(&resident).await;
+        read += usize::from(is_read(&trial, product, cluster).await);
         disk.empty();
         let started = Instant::now();
         if let Some(cluster) = cluster {
@@ -122,6 +129,8 @@ async fn survive(disk: &Disk, trial: Trial, cluster: Option<&Cluster>) {
         let restarted = started.elapsed();
         recoveries.push(restarted + trial.recover(round).await);
     }
+    let asked = absent.len();
+    eprintln!("{read} of {asked} that were not in memory were read");
     figures::print(
         &format!("a full disk under {}", trial.home.database()),
         &format!("{} times", campaign(FILLINGS)),
@@ -131,6 +140,30 @@ async fn survive(disk: &Disk, trial: Trial, cluster: Option<&Cluster>) {
         ),
     );
     trial.end().await;
+}
+
+/// Starts the server again, so that nothing is in memory but what is asked for since, such as an
+/// order: its path.
+async fn restart(trial: Trial) -> (Trial, String) {
+    let order = trial.resident().await;
+    let end = async |server: Server, _: &Api| server.kill().await;
+    let (trial, _) = trial.restart(end).await;
+    until_good(&trial.api, GOOD_BETWEEN).await;
+    trial.api.get(&order).await;
+    (trial, order)
+}
+
+/// Whether a product that is not in memory could be read. A database without room may still be read
+/// or may not; from one whose processes have ended nothing comes. Whoever asks in vain is told when
+/// to come again.
+async fn is_read(trial: &Trial, product: &str, cluster: Option<&Cluster>) -> bool {
+    let is_gone = cluster.is_some_and(|it| it.processes().is_empty());
+    let answer = trial.api.look(&format!("/products/{product}")).await;
+    let is_read = answer.status == 200;
+    assert!(!is_gone || !is_read, "{answer:?}");
+    let is_put_off = (answer.status, answer.says_when) == (503, true);
+    assert!(is_read || is_put_off, "{answer:?}");
+    is_read
 }
 
 /// Room that is given back meanwhile, as by a log that is cut off, is taken again.

@@ -45,7 +45,7 @@ pub(super) struct Tally {
     pub(super) refused: BTreeMap<String, usize>,
     pub(super) refusals: Vec<Duration>,
     /// What was due and not even sent.
-    unsent: usize,
+    pub(super) unsent: usize,
     time: Duration,
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::campaign;
 use super::cluster::Cluster;
 use super::figures::{self, Times};
+use super::load::CLIENTS;
 use super::server::Home;
 use super::tracer::Tracer;
 use super::trial::Trial;
@@ -18,7 +19,8 @@ const FAIL: [&str; 4] = [
     "-e",
     "inject=fsync,fdatasync:error=EIO",
 ];
-/// By when answers have come in for what was durable before: ample, for a busy machine.
+/// By when answers have come in for what was durable before, one to each client at most: ample, for
+/// a busy machine.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// For how long there must be none after that.
 const NO_ANSWERS: Duration = Duration::from_secs(3);
@@ -78,11 +80,14 @@ fn report(trial: &Trial, recoveries: Vec<Duration>) {
 /// Has everything fail for a while, in which nothing may be acknowledged.
 async fn fail(trial: &Trial, processes: &[u32]) {
     let tracer = Tracer::attach(processes, &FAIL).await.unwrap();
+    let first = trial.api.succeeded();
     tokio::time::sleep(LAST_ANSWERS).await;
     let before = trial.api.succeeded();
+    assert!(tracer.injected() > 0, "nothing was to be kept");
     tokio::time::sleep(NO_ANSWERS).await;
     let after = trial.api.succeeded();
-    assert!(tracer.injected() > 0, "nothing was to be kept");
     tracer.detach().await;
+    let last = before - first;
+    assert!(last <= CLIENTS as usize, "{last} were acknowledged");
     assert_eq!(after, before, "acknowledged without being kept");
 }

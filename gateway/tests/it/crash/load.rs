@@ -15,7 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Answer, Api, Change, Told};
 use super::shop::Shop;
 
-const CLIENTS: u64 = 16;
+/// How many clients there are, each with one request at a time.
+pub(super) const CLIENTS: u64 = 16;
+/// What a receipt brings: about what is ordered meanwhile, so that there are shortages now and then.
+const RECEIVED: std::ops::RangeInclusive<i64> = 1..=12;
 /// What a client waits that was not answered and does not ask again.
 const UNKNOWN_PAUSE: Duration = Duration::from_millis(50);
 
@@ -73,6 +76,8 @@ pub(super) struct Story {
     pub(super) id: String,
     /// The status that it must come to; none if the answers left it open.
     pub(super) ends: Option<&'static str>,
+    /// Whether its shipment was asked for, once.
+    pub(super) is_shipped: bool,
 }
 
 /// All that clients did and were answered.
@@ -86,6 +91,8 @@ pub(super) struct Diary {
     pub(super) unknown: Vec<String>,
     /// Products with the quantities received.
     pub(super) receipts: Vec<(String, i64)>,
+    /// Requests that are in none of these: asked once, and such as cannot be.
+    others: usize,
 }
 
 /// Clients at work.
@@ -116,24 +123,27 @@ impl Operation {
 }
 
 impl Diary {
-    /// How many requests did what they asked for.
+    /// How many requests there were.
+    pub(super) fn asked(&self) -> usize {
+        self.operations.len() + self.others
+    }
+
+    /// How many requests did what they asked for, at least: what was asked once is left out, and an
+    /// order that was rejected for want of goods did not.
     pub(super) fn succeeded(&self) -> usize {
-        self.operations
-            .iter()
-            .filter(|it| it.answer.status < 300)
-            .count()
+        let good = self.operations.iter().filter(|it| it.answer.status < 300);
+        good.count().saturating_sub(self.rejected())
+    }
+
+    fn rejected(&self) -> usize {
+        let ends = self.stories.iter().map(|it| it.ends);
+        ends.filter(|ends| *ends == Some("rejected")).count()
     }
 
     /// In a line.
     pub(super) fn summary(&self) -> String {
-        let (all, good) = (self.operations.len(), self.succeeded());
-        let ended = |status| {
-            self.stories
-                .iter()
-                .filter(|it| it.ends == Some(status))
-                .count()
-        };
-        let (orders, rejected) = (self.stories.len(), ended("rejected"));
+        let (all, good) = (self.asked(), self.succeeded());
+        let (orders, rejected) = (self.stories.len(), self.rejected());
         let unknown = self.unknown.len();
         format!(
             "{good} of {all} operations succeeded, {rejected} of {orders} orders were rejected, \
@@ -146,6 +156,7 @@ impl Diary {
         self.stories.extend(other.stories);
         self.unknown.extend(other.unknown);
         self.receipts.extend(other.receipts);
+        self.others += other.others;
     }
 }
 
@@ -212,7 +223,7 @@ impl Client {
                     self.order_scarce(&name, product).await;
                 }
                 4 => self.order_once(&name).await,
-                5 => self.order_nothing(&name).await,
+                5 => self.ask_in_vain(&name).await,
                 _ => self.order_common(&name).await,
             }
         }
@@ -228,7 +239,7 @@ impl Client {
 
     async fn receive(&mut self, key: &str) {
         let product = self.shop.common.choose(&mut self.random).unwrap().clone();
-        let quantity = self.random.random_range(1..=5);
+        let quantity = self.random.random_range(RECEIVED);
         let receipt = self.shop.receipt(&product, quantity);
         let change = Change::new(key, "/stock/movements", receipt);
         self.make(change, &[201]).await;
@@ -267,10 +278,16 @@ impl Client {
         let lines = [self.line()];
         let body = json!({ "customer": customer, "reference": name, "lines": lines });
         let change = Change::new(name, "/orders", body);
-        let Told::Answer(answer) = self.api.ask_once(&change).await else {
-            self.diary.unknown.push(name.to_owned());
-            // The server may be gone: there is no hurry to learn no more.
-            return tokio::time::sleep(UNKNOWN_PAUSE).await;
+        self.diary.others += 1;
+        let answer = match self.api.ask_once(&change).await {
+            Told::Answer(answer) => answer,
+            told => {
+                if matches!(told, Told::Unknown) {
+                    self.diary.unknown.push(name.to_owned());
+                }
+                // The server may be gone: there is no hurry to learn no more.
+                return tokio::time::sleep(UNKNOWN_PAUSE).await;
+            }
         };
         assert!(matches!(answer.status, 201 | 202), "{change:?}: {answer:?}");
         let order = answer.json();
@@ -279,22 +296,38 @@ impl Client {
             reference: name.to_owned(),
             id: text(&order["id"]).to_owned(),
             ends: ends.into_iter().find(|it| order["status"] == **it),
+            is_shipped: false,
         });
     }
 
-    /// Asks for an order that cannot be: nothing must come of it.
-    async fn order_nothing(&mut self, name: &str) {
-        let customer = self
-            .shop
-            .customers
-            .choose(&mut self.random)
-            .unwrap()
-            .clone();
-        let line = json!({ "product": self.shop.common[0], "quantity": 0 });
-        let body = json!({ "customer": customer, "reference": name, "lines": [line] });
-        // Not for the diary: what is malformed is not even looked up by its key.
-        let answer = self.api.ask_for(&Change::new(name, "/orders", body)).await;
-        assert_eq!(answer.status, 422, "{answer:?}");
+    /// Asks for what cannot be: nothing must come of it.
+    async fn ask_in_vain(&mut self, name: &str) {
+        let product = self.shop.common.choose(&mut self.random).unwrap();
+        let order = |reference: &str, quantity: i64| {
+            let line = json!({ "product": product, "quantity": quantity });
+            let customer = &self.shop.customers[0];
+            json!({ "customer": customer, "reference": reference, "lines": [line] })
+        };
+        let earlier = self.diary.stories.choose(&mut self.random);
+        match (self.random.random_range(0..3), earlier) {
+            (0, Some(story)) => {
+                let again = Change::new(name, "/orders", order(&story.reference, 1));
+                self.make(again, &[409]).await;
+            }
+            (1, _) => {
+                let mut issue = self.shop.receipt(product, 1_000_000);
+                issue["type"] = json!("issue");
+                let issue = Change::new(name, "/stock/movements", issue);
+                self.make(issue, &[409]).await;
+            }
+            // Not for the diary: what is malformed is not even looked up by its key.
+            _ => {
+                let nothing = Change::new(name, "/orders", order(name, 0));
+                let answer = self.api.ask_for(&nothing).await;
+                assert_eq!(answer.status, 422, "{answer:?}");
+                self.diary.others += 1;
+            }
+        }
     }
 
     fn line(&mut self) -> Value {
@@ -317,11 +350,13 @@ impl Client {
             // Not settled in time, or told after a kill.
             _ => None,
         };
-        let reference = name.to_owned();
+        let is_befallen = order["status"] == "confirmed";
+        let is_ship = |step: &Step| matches!(step, Ship);
         self.diary.stories.push(Story {
-            reference,
+            reference: name.to_owned(),
             id,
             ends,
+            is_shipped: is_befallen && fate.0.iter().any(is_ship),
         });
         ends != Some("rejected")
     }

@@ -33,7 +33,7 @@ mod moments;
 mod network;
 mod overload;
 mod proxy;
-mod server;
+pub(crate) mod server;
 mod shell;
 mod shop;
 mod slow;
@@ -44,6 +44,7 @@ mod trial;
 mod trickle;
 mod viewer;
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use client::Api;
@@ -64,6 +65,9 @@ const LIFE_MS: std::ops::Range<u64> = 0..500;
 /// By when that many have succeeded: ample, for a busy machine.
 const GOOD_WITHIN: Duration = Duration::from_secs(60);
 
+/// Full states are stored often: few entities live to see a thousand events.
+const FULL_STATES: &str = "[engine]\nsnapshot_events = 3\n";
+
 /// The close code of a server that goes away.
 const GOING_AWAY: u16 = 1001;
 
@@ -77,7 +81,9 @@ enum End {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_on_sqlite_it_keeps_its_word() {
-    survive(Home::on_sqlite(), End::Killed, KILLS).await;
+    // What is loaded are full states here, and what happened, as usual, on Postgres.
+    let home = Home::on_sqlite().with_settings(FULL_STATES);
+    survive(home, End::Killed, KILLS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -139,12 +145,15 @@ fn is_campaign() -> bool {
     std::env::var_os("QUENTY_TEST_CAMPAIGN").is_some()
 }
 
-/// The seed that the environment names, or any. It is printed, for whoever looks into a failure.
+/// The seed that the environment names, or any, but one for all. It is printed, for whoever looks
+/// into a failure.
 fn seed() -> u64 {
-    let named = std::env::var("QUENTY_TEST_SEED");
-    let seed = named.map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
-    eprintln!("QUENTY_TEST_SEED={seed}");
-    seed
+    static SEED: LazyLock<u64> = LazyLock::new(|| {
+        let named = std::env::var("QUENTY_TEST_SEED");
+        named.map_or_else(|_| rand::random(), |seed| seed.parse().unwrap())
+    });
+    eprintln!("QUENTY_TEST_SEED={}", *SEED);
+    *SEED
 }
 
 /// How much of something: more in a campaign, for which nobody waits.

@@ -9,22 +9,26 @@ use std::time::Duration;
 
 use actors::policies;
 use engine::faults::{BATCH_MOMENTS, SAGA_MOMENTS};
+use futures::{StreamExt as _, stream};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::client::{Api, Change};
+use super::client::{Api, Change, text};
+use super::load::Operation;
 use super::server::{self, Home};
 use super::shop::Shop;
 use super::tour::{NOT_TOURED, Tour};
-use super::{campaign, check, figures};
+use super::{GOOD_BETWEEN, campaign, check, figures};
 
 /// What an aborted process ends with.
 const SIGABRT: i32 = 6;
 /// By when a tour comes to every moment: ample, for a busy machine.
 const REACHED_WITHIN: Duration = Duration::from_secs(60);
+/// Requests at once after each.
+const AT_ONCE: usize = 16;
 /// The kinds whose loading is interrupted every day.
 const LOADED: [&str; 4] = ["order", "stock", "product", "customer"];
 
@@ -63,24 +67,8 @@ async fn a_tour_comes_to_every_event() {
 
 /// The types of all events of a company.
 async fn happened(api: &Api) -> BTreeSet<String> {
-    let mut all = BTreeSet::new();
-    let mut path = "/events?limit=100".to_owned();
-    loop {
-        let page = api.get(&path).await;
-        let events = page["data"].as_array().unwrap();
-        if events.is_empty() {
-            return all;
-        }
-        all.extend(
-            events
-                .iter()
-                .map(|it| it["type"].as_str().unwrap().to_owned()),
-        );
-        path = format!(
-            "/events?limit=100&after={}",
-            page["next_cursor"].as_str().unwrap()
-        );
-    }
+    let events = api.feed().await.into_iter();
+    events.map(|it| text(&it, "type").to_owned()).collect()
 }
 
 fn tour<'a>(
@@ -162,11 +150,13 @@ async fn survive(home: Home) {
         let aborted = abort(&home, &place, fault, &is_over);
         let ((), server) = tokio::join!(walk, aborted);
         operations.append(&mut tour.operations);
+        operations.extend(go_on(&api, &shop, number).await);
         server.kill().await;
     }
     let server = home.serve().await;
     place.send_replace(server.address);
     check::without_diary(&api, &operations).await;
+    check::only_what_was_told(&api, &operations).await;
     server.terminate().await;
     check::storage(&home).await;
     figures::print(
@@ -177,6 +167,20 @@ async fn survive(home: Home) {
             operations.len()
         ),
     );
+}
+
+/// Does so much as shows that the server works again.
+async fn go_on(api: &Api, shop: &Shop, number: usize) -> Vec<Operation> {
+    let receive = async |step: usize| {
+        let product = &shop.common[step % shop.common.len()];
+        let key = format!("after-{number}-{step}");
+        let change = Change::new(&key, "/stock/movements", shop.receipt(product, 1));
+        let answer = api.ask_for(&change).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        Operation::new(change, answer)
+    };
+    let receipts = stream::iter(0..GOOD_BETWEEN).map(receive);
+    receipts.buffered(AT_ONCE).collect().await
 }
 
 /// Reads some that were there before the process was: what the tour makes is never loaded.

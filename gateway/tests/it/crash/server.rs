@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use crate::postgres;
 
 /// The first superuser's password.
-pub(super) const PASSWORD: &str = "correct-horse-battery";
+pub(crate) const PASSWORD: &str = "correct-horse-battery";
 /// How long a server has for starting, and a command for all it does: ample, for a busy machine.
 const START_WITHIN: Duration = Duration::from_secs(60);
 const DONE_WITHIN: Duration = Duration::from_secs(600);
@@ -23,7 +23,7 @@ const SERVES: &str = "quenty serves http://";
 const METRICS: &str = "metrics at http://";
 
 /// Where a server lives: its folder and its storage, which outlive it.
-pub(super) struct Home {
+pub(crate) struct Home {
     folder: TempDir,
     /// The URL of its storage.
     pub(super) storage: String,
@@ -31,18 +31,18 @@ pub(super) struct Home {
 }
 
 /// A running server. Killed when dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     log: PathBuf,
     /// Where it answers.
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Where it tells its metrics.
     pub(super) metrics: SocketAddr,
 }
 
 impl Home {
     /// With files in its folder.
-    pub(super) fn on_sqlite() -> Self {
+    pub(crate) fn on_sqlite() -> Self {
         Self::on("sqlite:data".into())
     }
 
@@ -58,6 +58,12 @@ impl Home {
             storage,
             starts: AtomicUsize::new(0),
         }
+    }
+
+    /// The same with a file of settings.
+    pub(super) fn with_settings(self, settings: &str) -> Self {
+        std::fs::write(self.folder().join("config.toml"), settings).unwrap();
+        self
     }
 
     /// The folder.
@@ -81,7 +87,7 @@ impl Home {
 
     /// Starts a server and waits until it serves. It chooses its port, so that no other process
     /// can have taken it.
-    pub(super) async fn serve(&self) -> Server {
+    pub(crate) async fn serve(&self) -> Server {
         self.try_serve(&[]).await.unwrap()
     }
 
@@ -158,7 +164,7 @@ async fn output(command: &mut Command) -> Output {
 
 impl Server {
     /// The process.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id().unwrap()
     }
 

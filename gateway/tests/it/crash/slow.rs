@@ -173,8 +173,8 @@ impl Show {
         let before = server.memory();
         let let_go = closes(server).await + slow as f64;
         let waking = async {
-            until_let_go(server, let_go).await;
-            let grown = server.memory().saturating_sub(before);
+            let most = until_let_go(server, let_go).await;
+            let grown = most.saturating_sub(before);
             let sleepers = sleepers.into_iter();
             join_all(sleepers.map(|it| self.resume(server.address, api, it))).await;
             grown
@@ -231,10 +231,14 @@ async fn closes(server: &Server) -> f64 {
     samples.get(&series).copied().unwrap_or_default()
 }
 
-async fn until_let_go(server: &Server, wanted: f64) {
+/// Waits until so many are let go; the most memory that the server has held till then.
+async fn until_let_go(server: &Server, wanted: f64) -> u64 {
     let deadline = Instant::now() + WITHIN;
+    let mut most = server.memory();
     while closes(server).await < wanted {
         assert!(Instant::now() < deadline, "still there");
         tokio::time::sleep(Duration::from_millis(50)).await;
+        most = most.max(server.memory());
     }
+    most
 }

@@ -1,7 +1,7 @@
 //! One of everything that clients do, so that nearly every event there is happens.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 use reqwest::Method;
@@ -34,6 +34,8 @@ pub(super) const NOT_TOURED: [(&str, &str); 8] = [
 ];
 
 const PASSWORD: &str = "battery-horse-correct";
+/// By when a saga brings about what is waited for: ample, for a busy machine.
+const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 
 /// A walk through the API; every request under a key of its own.
 pub(super) struct Tour<'a> {
@@ -318,21 +320,27 @@ impl Tour<'_> {
     }
 
     async fn shipment_of(&mut self, path: &str) -> Step<String> {
-        loop {
-            let order = self.api.get(path).await;
-            if let Some(shipment) = order["shipments"][0].as_str() {
-                return Ok(shipment.to_owned());
-            }
-            self.wait(Duration::from_millis(20)).await?;
-        }
+        let shipment = |order: &Value| order["shipments"][0].as_str().map(str::to_owned);
+        self.shown(path, shipment).await
     }
 
     /// Waits until an order has come to a status.
     async fn until(&mut self, path: &str, status: &str) -> Step<()> {
-        while self.api.get(path).await["status"] != status {
+        let is_there = |order: &Value| (order["status"] == status).then_some(());
+        self.shown(path, is_there).await
+    }
+
+    /// Waits until a resource shows something.
+    async fn shown<T>(&self, path: &str, look: impl Fn(&Value) -> Option<T>) -> Step<T> {
+        let deadline = Instant::now() + SHOWN_WITHIN;
+        loop {
+            let resource = self.api.get(path).await;
+            if let Some(found) = look(&resource) {
+                return Ok(found);
+            }
+            assert!(Instant::now() < deadline, "{path} is still {resource}");
             self.wait(Duration::from_millis(20)).await?;
         }
-        Ok(())
     }
 
     async fn wait(&self, time: Duration) -> Step<()> {

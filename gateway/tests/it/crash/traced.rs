@@ -134,7 +134,7 @@ async fn change(api: &Api, number: usize) {
     let change = Change::new(&name, "/products", product);
     match api.ask_once(&change).await {
         Told::Answer(answer) => assert_eq!(answer.status, 201, "{answer:?}"),
-        Told::Nothing | Told::NotAsked => panic!("{name} was not answered"),
+        Told::Unknown | Told::Nothing => panic!("{name} was not answered"),
     }
 }
 

@@ -12,7 +12,7 @@ mod stock;
 mod wrong;
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, future, stream};
 use rand::rngs::StdRng;
@@ -26,7 +26,7 @@ use self::claim::Reference;
 use self::log::{Count, Log, Operation};
 use self::order::Order;
 use self::stock::Stock;
-use super::client::{Answer, Api, Change, Told};
+use super::client::{Answer, Api, Change, Told, number, text};
 use super::server::{self, Home, Server};
 use super::shop::Shop;
 use super::{campaign, check, until_good};
@@ -47,6 +47,8 @@ const STEPS: usize = 9;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often something is looked at that is about to change.
 const LOOK: Duration = Duration::from_millis(20);
+/// By when it has: ample, for a busy machine.
+const CHANGED_WITHIN: Duration = Duration::from_secs(60);
 
 /// How something is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,8 +188,8 @@ async fn client<S: Subject>(
                 log.tell(number, ask, told);
                 continue;
             }
-            Told::Nothing if !is_read => {}
-            Told::Nothing | Told::NotAsked => log.withdraw(number),
+            Told::Unknown if !is_read => {}
+            Told::Unknown | Told::Nothing => log.withdraw(number),
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -195,19 +197,13 @@ async fn client<S: Subject>(
 
 /// A resource once it is as wanted.
 pub(super) async fn until(api: &Api, path: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + CHANGED_WITHIN;
     loop {
         let resource = api.get(path).await;
         if is_wanted(&resource) {
             return resource;
         }
+        assert!(Instant::now() < deadline, "{path} is still {resource}");
         tokio::time::sleep(LOOK).await;
     }
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field].as_str().unwrap()
-}
-
-fn number(value: &Value, field: &str) -> i64 {
-    value[field].as_i64().unwrap()
 }
