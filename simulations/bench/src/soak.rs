@@ -27,6 +27,8 @@ const AWAY: Duration = Duration::from_millis(2 * IDLE_MS);
 const SHOWN: Duration = Duration::from_secs(2);
 /// Connections that come back to orders placed before.
 const READERS: usize = 32;
+/// How many of them a second, by the rate of orders: each is loaded, beside products and stock.
+const READS: f64 = 0.25;
 /// Orders that are come back to.
 const KNOWN: usize = 200_000;
 /// Orders that return at the end: few enough to be all there before the first has to leave again.
@@ -54,18 +56,19 @@ struct Minute {
 pub(crate) async fn run(stage: &mut Stage, minutes: u64) -> Result<bool> {
     let span = stage.options.span();
     let log = stage.options.folder.join("quenty.log");
-    let shop = stage.quenty().await?;
-    let works = Orders::at(shop, Wanted::Any, CONNECTIONS);
-    let rate = load::measured(&shop.server, works, span).await?.per_second / 2.0;
+    stage.quenty().await?;
     let settings = [
         ("QUENTY__ENGINE__IDLE_MS", IDLE_MS.to_string()),
         ("QUENTY__TELEMETRY__METRICS_LISTEN", "127.0.0.1:0".into()),
     ];
     let shop = stage.restart_quenty(&settings).await?;
     let metrics = Api::new(metrics_address(&log)?, "");
+    // As it is while what is asked for has to be loaded.
+    let works = Orders::at(shop, Wanted::Any, CONNECTIONS);
+    let rate = load::measured(&shop.server, works, span).await?.per_second / 2.0;
     println!(
-        "{rate:.0} orders/s, and up to as many reads of orders that were not asked for in {} s; \
-         idle entities leave after {IDLE_MS} ms",
+        "{rate:.0} orders/s, and reads of orders that were not asked for in {} s, up to {READS} of \
+         that rate; idle entities leave after {IDLE_MS} ms",
         AWAY.as_secs()
     );
     println!(
@@ -111,7 +114,7 @@ async fn one_minute(
     });
     // Not so many that one is asked for before it has left; and a rate of none has no next moment.
     let most = known.borrow().len() as f64 / AWAY.as_secs_f64();
-    let reads_rate = rate.min(most).max(1.0);
+    let reads_rate = (rate * READS).min(most).max(1.0);
     let returns = load::open(shop.server.address, returns.collect(), span, reads_rate);
     let (mut orders, mut returns) = tokio::try_join!(orders, returns)?;
     let entities = residents(metrics).await?;
