@@ -1,7 +1,6 @@
 //! Idempotency-Key: which request a key stands for, and answers that can be given again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, MatchedPath, Request, State};
@@ -20,6 +19,7 @@ use crate::auth::caller::Caller;
 use crate::auth::token::KeyedHash;
 use crate::http::extract;
 use crate::http::front::RequestId;
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 
 /// The header that carries the key.
@@ -51,67 +51,6 @@ impl UnderWay {
             under_way: Arc::clone(self),
             key,
         })
-    }
-}
-
-/// What a request with a key learns of itself on its way. In its extensions.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    facts: Arc<Facts>,
-    /// Whether something that was asked for has been done, by whichever of the request's commands.
-    is_effective: Arc<AtomicBool>,
-}
-
-#[derive(Debug, Default)]
-struct Facts {
-    is_known: AtomicBool,
-    is_repeat: AtomicBool,
-    is_retold: AtomicBool,
-}
-
-impl Outcome {
-    /// The entity that the key addresses has said what came of the request. Only then is an answer
-    /// the key's own: another one, such as that a product is gone meanwhile, may be wrong about a
-    /// change that an earlier try made.
-    pub fn set_known(&self) {
-        self.facts.is_known.store(true, Ordering::Release);
-    }
-
-    /// What came of it is that it was done.
-    pub fn set_done(&self) {
-        self.set_known();
-        self.is_effective.store(true, Ordering::Release);
-    }
-
-    /// It was said to an earlier try.
-    pub fn set_repeat(&self) {
-        self.set_done();
-        self.facts.is_repeat.store(true, Ordering::Release);
-    }
-
-    /// That of one of several commands of the request.
-    #[must_use]
-    pub fn of_step(&self) -> Self {
-        Self {
-            facts: Arc::default(),
-            is_effective: Arc::clone(&self.is_effective),
-        }
-    }
-
-    /// The answer, unless it denies what was done: a failure after that leaves open what became of
-    /// the rest.
-    fn truthful(&self, response: Response) -> Response {
-        let is_failure = matches!(response.status().as_u16(), 429 | 503);
-        if is_failure && self.is_effective.load(Ordering::Acquire) {
-            return Problem::outcome_unknown().into_response();
-        }
-        response
-    }
-
-    /// Every try is answered with the same state of the entity, found by its version: the answer
-    /// need not be kept.
-    pub fn set_retold(&self) {
-        self.facts.is_retold.store(true, Ordering::Release);
     }
 }
 
@@ -175,7 +114,7 @@ async fn answer(once: &Once, mut request: Request, next: Next) -> Result<Respons
             return Ok(replay(answer));
         }
         if row.refusal.is_none() {
-            outcome.is_effective.store(true, Ordering::Release);
+            outcome.set_effective();
         }
         request.extensions_mut().insert(row);
     }
@@ -202,18 +141,17 @@ async fn finish(
 ) -> Result<Response, Problem> {
     let id = request.extensions().get::<RequestId>().cloned();
     let mut response = outcome.truthful(next.run(request).await);
-    let facts = outcome.facts;
-    let is_final = facts.is_known.load(Ordering::Acquire)
+    let is_final = outcome.is_known()
         && !response.status().is_server_error()
         && response.status() != StatusCode::TOO_MANY_REQUESTS;
     if !is_final {
         return Ok(response);
     }
-    if facts.is_repeat.load(Ordering::Acquire) {
+    if outcome.is_repeat() {
         let headers = response.headers_mut();
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    if response.status().is_success() && facts.is_retold.load(Ordering::Acquire) {
+    if response.status().is_success() && outcome.is_retold() {
         return Ok(response);
     }
     record(once, key, response, id).await
@@ -441,20 +379,6 @@ mod tests {
         ] {
             assert!(key(&headers(&bad)).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn what_was_done_is_not_denied() {
-        let outcome = Outcome::default();
-        let code = |outcome: &Outcome| {
-            let failure = Problem::unavailable("unavailable", "nothing was changed");
-            let answer = outcome.truthful(failure.into_response());
-            answer.extensions().get::<Problem>().map(Problem::code)
-        };
-        outcome.set_known();
-        assert_eq!(code(&outcome), Some("unavailable"));
-        outcome.of_step().set_done();
-        assert_eq!(code(&outcome), Some("outcome-unknown"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod idempotency;
 pub mod kinds;
 pub mod live;
 pub mod operator;
+pub mod outcome;
 pub mod problem;
 pub mod serve;
 pub mod server;

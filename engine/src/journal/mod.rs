@@ -355,7 +355,7 @@ pub struct Document {
     pub created_at: DateTime<Utc>,
     /// When its last event was recorded.
     pub updated_at: DateTime<Utc>,
-    /// What lists show; `None` if it is damaged.
+    /// What lists show; `None` if anything that was read of the document is damaged.
     pub listed: Option<String>,
     /// The full state and the version that it is of; `None` if it is missing or damaged.
     pub state: Option<(u64, String)>,

@@ -17,7 +17,8 @@ use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::http::extract::Limits;
 use crate::http::front::RequestId;
-use crate::idempotency::{self, Outcome};
+use crate::idempotency;
+use crate::outcome::Outcome;
 use crate::problem::Problem;
 
 /// What a call that starts a saga leaves itself of the request's time, to render the answer.

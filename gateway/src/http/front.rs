@@ -91,11 +91,7 @@ async fn guard(State(front): State<Arc<Front>>, request: Request, next: Next) ->
             tracing::error!("a handler panicked");
             Problem::internal().into_response()
         }
-        Err(_) => Problem::unavailable(
-            "outcome-unknown",
-            "there was no answer in time; repeat the request with the same Idempotency-Key",
-        )
-        .into_response(),
+        Err(_) => Problem::outcome_unknown().into_response(),
     }
 }
 

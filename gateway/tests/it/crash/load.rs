@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Answer, Api, Change, Told};
+use super::client::{Answer, Api, Change, Told, text};
 use super::shop::Shop;
 
 /// How many clients there are, each with one request at a time.
@@ -294,7 +294,7 @@ impl Client {
         let ends = ["confirmed", "rejected"];
         self.diary.stories.push(Story {
             reference: name.to_owned(),
-            id: text(&order["id"]).to_owned(),
+            id: text(&order, "id").to_owned(),
             ends: ends.into_iter().find(|it| order["status"] == **it),
             is_shipped: false,
         });
@@ -408,9 +408,12 @@ impl Client {
 impl Step {
     /// The order as the step before left it says all that is needed.
     fn request(self, order: &Value) -> (String, Value) {
-        let of_order = |verb| (format!("/orders/{}/{verb}", text(&order["id"])), json!({}));
+        let of_order = |verb| (format!("/orders/{}/{verb}", text(order, "id")), json!({}));
         let of_shipment = |events| {
-            let path = format!("/shipments/{}/events", text(&order["shipments"][0]));
+            let path = format!(
+                "/shipments/{}/events",
+                order["shipments"][0].as_str().unwrap()
+            );
             (path, json!({ "events": events }))
         };
         match self {
@@ -436,10 +439,6 @@ impl Step {
             Pick | Pack | Leave | Deliver => &[200],
         }
     }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap()
 }
 
 /// A scan of now.
